@@ -1,0 +1,4 @@
+//! Kestra's service accounts, groups, roles, bindings and API tokens as Kubernetes resources.
+
+pub mod clock;
+pub mod iam;

@@ -1,0 +1,3 @@
+//! The `kestra-iam-operator` binary.
+
+fn main() {}

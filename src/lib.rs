@@ -1,4 +1,6 @@
 //! Kestra's service accounts, groups, roles, bindings and API tokens as Kubernetes resources.
 
+pub mod cli;
 pub mod clock;
 pub mod iam;
+pub mod ops;

@@ -1,0 +1,61 @@
+//! The command line: flags, environment and what each subcommand starts.
+
+pub mod duration;
+pub mod logging;
+pub mod run;
+
+use clap::{Parser, Subcommand};
+
+/// Kestra's service accounts, groups, roles and API tokens as Kubernetes resources.
+///
+/// Every flag can be given by the environment variable that its help names; the flag wins.
+#[derive(Debug, Parser)]
+#[command(
+    name = "kestra-iam-operator",
+    version,
+    propagate_version = true,
+    max_term_width = 120
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the operator: keep Kestra's IAM equal to the custom resources of a cluster.
+    Run(Box<run::Args>),
+}
+
+impl Cli {
+    /// Does what the command line asks for; returns once that is done or stopped.
+    pub async fn execute(self) -> anyhow::Result<()> {
+        match self.command {
+            Command::Run(args) => run::run(*args).await,
+        }
+    }
+}
+
+/// The error with its causes in one line, whatever line breaks they hold.
+#[must_use]
+pub fn one_line(error: &anyhow::Error) -> String {
+    let text = format!("{error:#}");
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn an_error_and_its_causes_take_one_line() {
+        let error = anyhow::anyhow!("cause\n  with a break").context("outer");
+        assert_eq!(one_line(&error), "outer: cause with a break");
+    }
+}

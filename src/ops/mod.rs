@@ -1,0 +1,5 @@
+//! What every long-running process needs, whatever it does: probes, metrics, a Lease, signals, logs.
+//!
+//! Nothing here knows of Kestra or of the custom resources.
+
+pub mod telemetry;

@@ -1,4 +1,5 @@
-//! The IAM backend: its nouns ([`model`]), its HTTP bodies ([`wire`], shared by client and server) and its client.
+//! The IAM backend: its nouns ([`model`]), its HTTP bodies ([`wire`], shared by client and server) and its [`client`].
 
+pub mod client;
 pub mod model;
 pub mod wire;

@@ -6,18 +6,37 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::model::{BindingId, GroupId, PrincipalId, RoleId, TokenId, TokenValue};
 
 /// What a role allows: resource to actions, both free strings, in the order in which they were sent.
 pub type Permissions = BTreeMap<String, Vec<String>>;
 
+/// Takes null for a member's default: the backend leaves absent members out, but nothing promises it.
+fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// Takes a word that is not known yet for an absent one, so that a newer backend does not spoil a whole list.
+fn if_known<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned,
+{
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(serde_json::from_value(value).ok())
+}
+
 /// One page of a list. `total` counts what matches over all pages.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Page<T> {
-    /// The items of this page.
-    #[serde(default = "Vec::new")]
+    /// The items of this page. Required: an answer without it is no list.
     pub results: Vec<T>,
     /// How many items there are in all; absent in some lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -110,10 +129,10 @@ pub struct TenantMember {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// Memberships in this tenant.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub groups: Vec<Membership>,
     /// Ways to authenticate.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub auths: Vec<Auth>,
 }
 
@@ -140,10 +159,14 @@ pub struct Membership {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Comes from an identity provider: not ours to change.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub external: bool,
     /// `MEMBER` or `OWNER`; absent in lists of tenant members.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "if_known",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub membership: Option<MembershipKind>,
 }
 
@@ -197,7 +220,7 @@ pub struct GroupMember {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
     /// All memberships in this tenant.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub groups: Vec<Membership>,
 }
 
@@ -295,7 +318,12 @@ pub struct BoundUser {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
     /// Person or program.
-    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        rename = "type",
+        deserialize_with = "if_known",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub kind: Option<PrincipalKind>,
 }
 
@@ -311,13 +339,13 @@ pub struct Role {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// What it allows, as it was sent.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub permissions: Permissions,
     /// Given to new users; one per tenant.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub is_default: bool,
     /// Kestra's own: cannot be changed.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub is_managed: bool,
     /// Only in the answer of `roles/ids`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -334,10 +362,10 @@ pub struct RoleSummary {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Given to new users.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub is_default: bool,
     /// Kestra's own.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub is_managed: bool,
 }
 
@@ -376,14 +404,17 @@ pub struct TenantAccess {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
     /// Memberships in this tenant.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub groups: Vec<Membership>,
     /// Roles with where they come from.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub roles: Vec<EffectiveRole>,
-    /// Owner of the whole instance.
-    #[serde(default)]
-    pub super_admin: bool,
+    /// 1.x's word for the owner of the whole instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub super_admin: Option<bool>,
+    /// 2.x's word for the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance_owner: Option<bool>,
 }
 
 /// A role that a principal has, and why.
@@ -399,13 +430,17 @@ pub struct EffectiveRole {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
     /// Bound directly, or through a group.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "if_known",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub origin: Option<Origin>,
     /// The id of the binding or of the group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_id: Option<String>,
     /// What it allows, in the words of the server's version.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub permissions: Vec<EffectivePermission>,
 }
 
@@ -429,7 +464,7 @@ pub struct EffectivePermission {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<String>,
     /// What may be done.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub actions: Vec<String>,
 }
 
@@ -458,7 +493,7 @@ pub struct IssuedToken {
     /// The new token's id.
     pub id: TokenId,
     /// Its name as sent.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub name: Option<String>,
     /// Shown this once.
     pub full_token: TokenValue,
@@ -473,7 +508,7 @@ pub struct ApiToken {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Always sent, empty if none: Terraform fails without it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub description: String,
     /// The first characters of the value, to tell tokens apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -488,10 +523,10 @@ pub struct ApiToken {
     #[serde(default, rename = "lastUsed", skip_serializing_if = "Option::is_none")]
     pub last_used: Option<Timestamp>,
     /// Every use moves the expiry.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub extended: bool,
     /// Past its expiry.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub expired: bool,
 }
 
@@ -514,10 +549,10 @@ pub struct Me {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<Profile>,
     /// Ways to authenticate.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub auths: Vec<Auth>,
     /// Tenants that it may enter.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub tenants: Vec<TenantRef>,
 }
 
@@ -558,6 +593,79 @@ pub struct Configs {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct JsonError {
     /// What went wrong, for people.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub message: String,
+}
+
+macro_rules! owns_instance {
+    ($($answer:ident),+) => {$(
+        impl $answer {
+            /// Whether it owns the whole instance, by the word of either version.
+            #[must_use]
+            pub fn is_superadmin(&self) -> bool {
+                [self.super_admin, self.instance_owner].contains(&Some(true))
+            }
+        }
+    )+};
+}
+
+owns_instance!(ServiceAccount, TenantAccess, Me);
+
+impl EffectivePermission {
+    /// What the actions are allowed on, by the word of either version.
+    #[must_use]
+    pub fn on(&self) -> Option<&str> {
+        self.resource.as_deref().or(self.permission.as_deref())
+    }
+}
+
+impl Configs {
+    /// Whether the instance calls itself the open-source edition, which answers 404 to all of IAM.
+    #[must_use]
+    pub fn is_open_source(&self) -> bool {
+        self.edition.as_deref() == Some("OSS")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_without_results_is_no_empty_list() {
+        assert!(serde_json::from_str::<Page<ApiToken>>(r#"{"status":"ok"}"#).is_err());
+    }
+
+    #[test]
+    fn null_is_taken_for_absent() {
+        let member: TenantMember =
+            serde_json::from_str(r#"{"id":"a","groups":null,"auths":null}"#).unwrap();
+        assert!(member.groups.is_empty() && member.auths.is_empty());
+    }
+
+    #[test]
+    fn a_word_of_a_newer_version_is_taken_for_absent() {
+        let known: Membership = serde_json::from_str(r#"{"id":"g","membership":"OWNER"}"#).unwrap();
+        let newer: Membership = serde_json::from_str(r#"{"id":"g","membership":"CHIEF"}"#).unwrap();
+        assert_eq!(
+            (known.membership, newer.membership),
+            (Some(MembershipKind::Owner), None)
+        );
+    }
+
+    #[test]
+    fn either_version_tells_the_owner_of_the_instance() {
+        for (body, owner) in [
+            (r#"{"id":"a","superAdmin":true}"#, true),
+            (r#"{"id":"a","instanceOwner":true}"#, true),
+            (
+                r#"{"id":"a","superAdmin":false,"instanceOwner":false}"#,
+                false,
+            ),
+            (r#"{"id":"a"}"#, false),
+        ] {
+            let me: Me = serde_json::from_str(body).unwrap();
+            assert_eq!(me.is_superadmin(), owner, "{body}");
+        }
+    }
 }

@@ -1,0 +1,214 @@
+//! What a client is made from, checked field by field.
+
+use std::fmt;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::header::HeaderValue;
+use reqwest::{Certificate, Url};
+
+use super::Error;
+use crate::clock::Clock;
+use crate::iam::model::TokenValue;
+
+/// How to reach one instance, and as whom.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Scheme, host, port and perhaps a context path: `https://kestra.example.com/kestra`.
+    pub url: String,
+    /// The tenant that all tenant-level calls go to: `main`.
+    pub tenant: String,
+    /// How to authenticate.
+    pub credential: Credential,
+    /// PEM certificates to trust in place of the system's.
+    pub ca: Option<Vec<u8>>,
+    /// For name resolution, TCP and TLS together.
+    pub connect_timeout: Duration,
+    /// For the whole call: waiting for a permit, connecting, and the answer to its last byte.
+    pub timeout: Duration,
+    /// How many requests may be under way at once.
+    pub in_flight: usize,
+    /// What the backend's access log shows.
+    pub user_agent: String,
+    /// Where wall time comes from.
+    pub clock: Clock,
+}
+
+impl Config {
+    /// A configuration with the defaults: 5 s to connect, 30 s in all, 16 requests at once.
+    #[must_use]
+    pub fn new(url: &str, tenant: &str, credential: Credential, clock: Clock) -> Self {
+        Self {
+            url: url.to_owned(),
+            tenant: tenant.to_owned(),
+            credential,
+            ca: None,
+            connect_timeout: Duration::from_secs(5),
+            timeout: Duration::from_secs(30),
+            in_flight: 16,
+            user_agent: concat!("kestra-iam-operator/", env!("CARGO_PKG_VERSION")).to_owned(),
+            clock,
+        }
+    }
+}
+
+/// How a client authenticates.
+#[derive(Clone)]
+pub enum Credential {
+    /// An API token.
+    Bearer(TokenValue),
+    /// A user's name and password; Kestra 2.x does not take it by default.
+    Basic {
+        /// The login name, without a colon.
+        user: String,
+        /// The password.
+        password: TokenValue,
+    },
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bearer(_) => "Bearer(..)",
+            Self::Basic { .. } => "Basic(..)",
+        })
+    }
+}
+
+const fn wrong(field: &'static str, problem: &'static str) -> Error {
+    Error::Config { field, problem }
+}
+
+/// The URL without a slash at its end, so that a path can be put behind it.
+pub(super) fn base_url(text: &str) -> Result<Url, Error> {
+    let bad = |problem| Err(wrong("url", problem));
+    if !text.bytes().all(|b| b.is_ascii_graphic()) {
+        return bad("holds a space, a line break or a character outside ASCII: remove it");
+    }
+    let Ok(url) = Url::parse(text) else {
+        return bad("is no URL: write it like https://kestra.example.com");
+    };
+    if !matches!(url.scheme(), "http" | "https") || !text.contains("://") || !url.has_host() {
+        return bad("has no scheme: start it with https:// or http://");
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return bad("holds a user or a password: put them into the credential");
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return bad("has a query or a fragment: end it before the ? or #");
+    }
+    let path = url.path().trim_end_matches('/');
+    if path.ends_with("/api/v1") || path.ends_with("/ui") {
+        return bad("ends in /api/v1 or /ui: leave that out");
+    }
+    Ok(url)
+}
+
+/// Kestra's own rule for the id of a tenant.
+pub(super) fn tenant(id: &str) -> Result<String, Error> {
+    let word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let fits = id.bytes().next().is_some_and(word)
+        && id.bytes().all(|b| word(b) || b == b'-' || b == b'_')
+        && id.len() <= 250;
+    if fits {
+        return Ok(id.to_owned());
+    }
+    let rule = "is no tenant id: small letters, digits, - and _, with a letter or digit first";
+    Err(wrong("tenant", rule))
+}
+
+/// The value of the `Authorization` header, marked so that nothing below us logs it.
+pub(super) fn authorization(credential: &Credential) -> Result<HeaderValue, Error> {
+    match credential {
+        Credential::Bearer(token) => bearer(token).ok_or(wrong(
+            "credential.token",
+            "is empty or holds a character that no header can carry, such as a line break or a space: remove it",
+        )),
+        Credential::Basic { user, password } => basic(user, password),
+    }
+}
+
+/// The header for a token, if the token can stand in one.
+pub(super) fn bearer(token: &TokenValue) -> Option<HeaderValue> {
+    if !token.is_well_formed() {
+        return None;
+    }
+    sensitive(&format!("Bearer {}", token.expose()))
+}
+
+fn basic(user: &str, password: &TokenValue) -> Result<HeaderValue, Error> {
+    if user.is_empty() || user.contains(':') || user.chars().any(char::is_control) {
+        let rule = "is empty, or holds a colon or a control character: give the login name";
+        return Err(wrong("credential.user", rule));
+    }
+    if password.expose().is_empty() || password.expose().chars().any(char::is_control) {
+        let rule = "is empty or holds a control character, such as a line break at its end";
+        return Err(wrong("credential.password", rule));
+    }
+    let pair = STANDARD.encode(format!("{user}:{}", password.expose()));
+    sensitive(&format!("Basic {pair}")).ok_or(wrong("credential.password", "fits no header"))
+}
+
+fn sensitive(value: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(value).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// The HTTP client below ours: no redirects, the environment's proxy, the CA in place of the system's.
+pub(super) fn http(config: &Config, url: &Url) -> Result<reqwest::Client, Error> {
+    if config.connect_timeout.is_zero() {
+        return Err(wrong("connect_timeout", "is zero: give it seconds"));
+    }
+    if config.timeout.is_zero() {
+        return Err(wrong("timeout", "is zero: give it seconds"));
+    }
+    if config.in_flight == 0 {
+        return Err(wrong("in_flight", "is zero: allow one request at least"));
+    }
+    let agent = HeaderValue::from_str(&config.user_agent)
+        .map_err(|_| wrong("user_agent", "fits no header: use visible ASCII"))?;
+    let builder = reqwest::Client::builder()
+        .user_agent(agent)
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(config.connect_timeout)
+        .pool_idle_timeout(IDLE);
+    trusting(builder, config, url)
+}
+
+/// Shorter than servers keep idle connections, so that a request seldom meets one that is being closed.
+const IDLE: Duration = Duration::from_secs(15);
+
+const PEM_RULE: &str =
+    "is not a bundle of PEM certificates: it starts with -----BEGIN CERTIFICATE-----";
+
+fn trusting(
+    builder: reqwest::ClientBuilder,
+    config: &Config,
+    url: &Url,
+) -> Result<reqwest::Client, Error> {
+    let Some(ca) = &config.ca else {
+        let plain = url.scheme() == "http";
+        // Without TLS there is nothing to trust, and an image without certificates must still start.
+        let builder = if plain {
+            builder.tls_certs_only([])
+        } else {
+            builder
+        };
+        return builder.build().map_err(|_| {
+            wrong(
+                "ca",
+                "is not given, and the system has no certificates to trust either: give one",
+            )
+        });
+    };
+    let certificates = Certificate::from_pem_bundle(ca).map_err(|_| wrong("ca", PEM_RULE))?;
+    if certificates.is_empty() {
+        return Err(wrong("ca", PEM_RULE));
+    }
+    builder
+        .tls_certs_only(certificates)
+        .build()
+        .map_err(|_| wrong("ca", PEM_RULE))
+}

@@ -1,0 +1,53 @@
+//! How many calls ended how.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::{Class, Error};
+
+/// The running counters of one client; shared by its clones.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    succeeded: AtomicU64,
+    failed: [AtomicU64; Class::ALL.len()],
+}
+
+impl Counters {
+    pub(super) fn record<T>(&self, result: &Result<T, Error>) {
+        let counter = match result {
+            Ok(_) => &self.succeeded,
+            Err(error) => &self.failed[error.class() as usize],
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn read(&self) -> Counts {
+        Counts {
+            succeeded: self.succeeded.load(Ordering::Relaxed),
+            failed: Class::ALL
+                .map(|class| (class, self.failed[class as usize].load(Ordering::Relaxed))),
+        }
+    }
+}
+
+/// How many requests of a client succeeded and how many failed in which class, since it was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// Answers that were what was asked for.
+    pub succeeded: u64,
+    /// The others, by class.
+    pub failed: [(Class, u64); Class::ALL.len()],
+}
+
+impl Counts {
+    /// How many failed in one class.
+    #[must_use]
+    pub fn failed_as(&self, class: Class) -> u64 {
+        self.failed[class as usize].1
+    }
+
+    /// How many requests there were in all.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.succeeded + self.failed.iter().map(|(_, count)| count).sum::<u64>()
+    }
+}

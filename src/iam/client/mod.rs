@@ -1,0 +1,217 @@
+//! The client of Kestra's IAM API, one per instance.
+//!
+//! It speaks 1.x and 2.x by what the server answers, not by the version it claims: searches are hints and names are
+//! matched here, routes that may be missing have another way, and both versions' words are read. A call is sent once:
+//! whether and when to send it again is the caller's budget and plan.
+
+mod access;
+mod accounts;
+mod bindings;
+mod body;
+mod config;
+mod counts;
+mod error;
+mod fault;
+mod find;
+mod groups;
+mod headers;
+mod me;
+mod offset;
+mod paging;
+mod request;
+mod roles;
+mod tokens;
+mod transport;
+mod version;
+mod walk;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use reqwest::Url;
+use reqwest::header::HeaderValue;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+pub use accounts::{Account, AccountSpec};
+pub use bindings::{Made, Subject};
+pub use config::{Config, Credential};
+pub use counts::Counts;
+pub use error::{Class, Error};
+pub use fault::{Breach, Call, Flaw, Outage, TlsProblem};
+pub use me::Check;
+pub use paging::Pages;
+pub use tokens::{NewToken, Owner};
+pub use version::Line;
+pub use walk::Listed;
+
+use crate::clock::Clock;
+use counts::Counters;
+use offset::Sample;
+
+/// A client of one instance and tenant, with one credential. Clones are cheap and share everything.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    http: reqwest::Client,
+    base: Url,
+    tenant: String,
+    authorization: HeaderValue,
+    timeout: Duration,
+    clock: Clock,
+    permits: Semaphore,
+    counters: Counters,
+    /// What answers taught us.
+    learnt: Mutex<Learnt>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Learnt {
+    offset: Option<SignedDuration>,
+    superadmin: Option<bool>,
+}
+
+/// What became of a deletion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deletion {
+    /// Deleted by this call.
+    Done,
+    /// 404: the object was not there, or the server is not the instance it was. The caller decides which.
+    AlreadyGone,
+}
+
+/// What became of a change to a state that may be there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Changed by this call.
+    Done,
+    /// It was so before, as a look confirmed.
+    AlreadySo,
+}
+
+impl Client {
+    /// Makes a client; nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`Error::Config`] names the field that cannot work.
+    pub fn new(config: &Config) -> Result<Self, Error> {
+        let base = config::base_url(&config.url)?;
+        let inner = Inner {
+            tenant: config::tenant(&config.tenant)?,
+            authorization: config::authorization(&config.credential)?,
+            http: config::http(config, &base)?,
+            base,
+            timeout: config.timeout,
+            clock: config.clock.clone(),
+            permits: Semaphore::new(config.in_flight.min(Semaphore::MAX_PERMITS)),
+            counters: Counters::default(),
+            learnt: Mutex::default(),
+        };
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// The tenant that tenant-level calls go to.
+    #[must_use]
+    pub fn tenant(&self) -> &str {
+        &self.0.tenant
+    }
+
+    /// How far the backend's clock is ahead of ours, by its `Date` headers; absent until it has answered once.
+    #[must_use]
+    pub fn clock_offset(&self) -> Option<SignedDuration> {
+        self.learnt().offset
+    }
+
+    /// The present instant on the backend's clock, as far as it is known.
+    #[must_use]
+    pub fn backend_now(&self) -> Timestamp {
+        let now = self.clock().now();
+        let offset = self.clock_offset().unwrap_or(SignedDuration::ZERO);
+        now.saturating_add(offset).unwrap_or(now)
+    }
+
+    /// How many requests ended how, since the client was made.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.0.counters.read()
+    }
+
+    fn counters(&self) -> &Counters {
+        &self.0.counters
+    }
+
+    fn http(&self) -> &reqwest::Client {
+        &self.0.http
+    }
+
+    fn authorization(&self) -> HeaderValue {
+        self.0.authorization.clone()
+    }
+
+    fn timeout(&self) -> Duration {
+        self.0.timeout
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// Waits for a place among the requests under way. The semaphore is never closed, so it always comes.
+    async fn permit(&self) -> Option<SemaphorePermit<'_>> {
+        self.0.permits.acquire().await.ok()
+    }
+
+    fn learnt(&self) -> Learnt {
+        *self.0.learnt.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn learn(&self, change: impl FnOnce(&mut Learnt)) {
+        change(&mut self.0.learnt.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn learn_offset(&self, sample: Sample) {
+        self.learn(|learnt| learnt.offset = Some(sample.refine(learnt.offset)));
+    }
+
+    /// The URL of a call: the template's places filled with the tenant and the ids, each as one segment.
+    fn url(&self, call: Call, ids: &[&str]) -> Result<Url, Error> {
+        let unsendable = Error::Protocol {
+            call,
+            breach: Breach::Unsendable,
+        };
+        let mut url = self.0.base.clone();
+        let mut ids = ids.iter();
+        {
+            let mut segments = url.path_segments_mut().map_err(|()| unsendable.clone())?;
+            segments.pop_if_empty();
+            for part in call.path.split('/').skip(1) {
+                let filled = match part {
+                    "{tenant}" => Some(self.tenant()),
+                    place if place.starts_with('{') => {
+                        ids.next().copied().filter(|id| is_segment(id))
+                    }
+                    fixed => Some(fixed),
+                };
+                segments.push(filled.ok_or_else(|| unsendable.clone())?);
+            }
+        }
+        Ok(url)
+    }
+}
+
+/// Whether an id stands for one segment of a path once it is percent-encoded: dots would lead elsewhere, and URL
+/// parsers drop control characters without a word.
+fn is_segment(id: &str) -> bool {
+    !id.is_empty() && id != "." && id != ".." && !id.chars().any(char::is_control)
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("url", &self.0.base.as_str())
+            .field("tenant", &self.0.tenant)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,1 +1,18 @@
-//! A real Kubernetes control plane for tests and the demo.
+//! A real Kubernetes control plane for tests and the demo, and processes under test that cannot outlive them.
+
+pub mod audit;
+mod binaries;
+mod control_plane;
+mod kubeconfig;
+mod log;
+mod process;
+mod random;
+mod scratch;
+mod wait;
+
+pub use binaries::{ASSETS, Binaries, CACHE, Finder, KUBERNETES};
+pub use control_plane::{ControlPlane, Namespace};
+pub use kubeconfig::client;
+pub use process::{Exit, Process};
+pub use scratch::{KEEP, Scratch};
+pub use wait::wait_for;

@@ -1,0 +1,189 @@
+//! Starts the three programs with the flags that a test wants.
+
+use std::net::TcpListener;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use k8s_openapi::api::core::v1::ServiceAccount;
+use kube::api::Api;
+
+use super::ControlPlane;
+use super::files::Files;
+use crate::binaries::Binaries;
+use crate::kubeconfig;
+use crate::log::say;
+use crate::process::Process;
+
+const ATTEMPTS: usize = 5;
+
+/// Free a moment ago; another process may take one before ours does.
+struct Ports {
+    etcd: u16,
+    etcd_peers: u16,
+    api_server: u16,
+}
+
+/// What a program says when somebody else took its port.
+const TAKEN: &str = "address already in use";
+
+pub(super) async fn start(binaries: Binaries) -> Result<ControlPlane> {
+    for _ in 1..ATTEMPTS {
+        match attempt(binaries.clone()).await {
+            Err(error) if format!("{error:#}").contains(TAKEN) => {
+                say("another process took a port of the control plane; starting it again");
+            }
+            outcome => return outcome,
+        }
+    }
+    attempt(binaries).await
+}
+
+async fn attempt(binaries: Binaries) -> Result<ControlPlane> {
+    let files = Files::write()?;
+    let ports = Ports::free()?;
+    let etcd = run(&files, "etcd", &etcd(&binaries, &files, &ports))?;
+    let api_server = run(
+        &files,
+        "kube-apiserver",
+        &api_server(&binaries, &files, &ports),
+    )?;
+    let url = format!("https://127.0.0.1:{}", ports.api_server);
+    await_api_server(&etcd, &api_server, &files, &url).await?;
+    let manager = run(
+        &files,
+        "kube-controller-manager",
+        &controller_manager(&binaries, &files),
+    )?;
+    await_controller_manager(&manager, &files).await?;
+    Ok(ControlPlane {
+        manager,
+        api_server,
+        etcd,
+        url,
+        binaries,
+        files,
+    })
+}
+
+fn run(files: &Files, name: &str, command: &Command) -> Result<Process> {
+    Process::start(name, command, &files.scratch.file(&format!("{name}.log")))
+}
+
+impl Ports {
+    fn free() -> Result<Self> {
+        let listen = || TcpListener::bind("127.0.0.1:0").context("no free port on 127.0.0.1");
+        // Held together, so that they differ.
+        let listeners = [listen()?, listen()?, listen()?];
+        let port = |i: usize| Ok::<_, std::io::Error>(listeners[i].local_addr()?.port());
+        Ok(Self {
+            etcd: port(0)?,
+            etcd_peers: port(1)?,
+            api_server: port(2)?,
+        })
+    }
+}
+
+fn etcd(binaries: &Binaries, files: &Files, ports: &Ports) -> Command {
+    let clients = format!("http://127.0.0.1:{}", ports.etcd);
+    let peers = format!("http://127.0.0.1:{}", ports.etcd_peers);
+    let mut etcd = Command::new(binaries.program("etcd"));
+    etcd.arg("--unsafe-no-fsync")
+        .arg("--data-dir")
+        .arg(files.scratch.file("etcd"));
+    etcd.args([
+        "--listen-client-urls",
+        &clients,
+        "--advertise-client-urls",
+        &clients,
+    ]);
+    etcd.args([
+        "--listen-peer-urls",
+        &peers,
+        "--initial-advertise-peer-urls",
+        &peers,
+    ]);
+    etcd.args(["--initial-cluster", &format!("default={peers}")]);
+    etcd
+}
+
+fn api_server(binaries: &Binaries, files: &Files, ports: &Ports) -> Command {
+    let mut server = Command::new(binaries.program("kube-apiserver"));
+    server.arg(format!("--etcd-servers=http://127.0.0.1:{}", ports.etcd));
+    server.arg(format!("--secure-port={}", ports.api_server));
+    // Nothing but clients of this machine; so there is no endpoint to write down for pods either.
+    server.args([
+        "--bind-address=127.0.0.1",
+        "--endpoint-reconciler-type=none",
+    ]);
+    server.args([
+        "--authorization-mode=Node,RBAC",
+        "--service-cluster-ip-range=10.0.0.0/24",
+    ]);
+    server.arg("--service-account-issuer=https://kubernetes.default.svc.cluster.local");
+    server.arg("--cert-dir").arg(files.certificates());
+    server.arg("--token-auth-file").arg(files.tokens());
+    server
+        .arg("--service-account-key-file")
+        .arg(files.account_key());
+    server
+        .arg("--service-account-signing-key-file")
+        .arg(files.account_key());
+    server.arg("--audit-policy-file").arg(files.audit_policy());
+    server.arg("--audit-log-path").arg(files.audit_log());
+    // In megabytes: never moved aside under whoever counts its lines.
+    server.arg("--audit-log-maxsize=100000");
+    server
+}
+
+fn controller_manager(binaries: &Binaries, files: &Files) -> Command {
+    let mut manager = Command::new(binaries.program("kube-controller-manager"));
+    manager.args([
+        "--use-service-account-credentials",
+        "--leader-elect=false",
+        "--secure-port=0",
+    ]);
+    manager.arg("--kubeconfig").arg(files.manager_kubeconfig());
+    manager
+        .arg("--service-account-private-key-file")
+        .arg(files.account_key());
+    manager.arg("--root-ca-file").arg(files.ca());
+    manager
+}
+
+/// Ready is the server when it says so: the roles of RBAC exist then.
+async fn await_api_server(
+    etcd: &Process,
+    server: &Process,
+    files: &Files,
+    url: &str,
+) -> Result<()> {
+    let certificate = async || files.ca().exists().then_some(());
+    server.wait_for("its certificate", certificate).await?;
+    let Files {
+        admin_token,
+        manager_token,
+        ..
+    } = files;
+    kubeconfig::write(&files.admin_kubeconfig(), url, &files.ca(), admin_token)?;
+    kubeconfig::write(&files.manager_kubeconfig(), url, &files.ca(), manager_token)?;
+    let client = kubeconfig::client(&files.admin_kubeconfig()).await?;
+    let ready = async || {
+        if !matches!(etcd.exit(), Ok(None)) {
+            return Some(Err(anyhow::anyhow!("etcd ended\n{}", etcd.tail())));
+        }
+        let request = http::Request::get("/readyz").body(Vec::new()).ok()?;
+        client.request_text(request).await.ok().map(|_| Ok(()))
+    };
+    server.wait_for("the API server's readiness", ready).await?
+}
+
+/// The controllers work once they have given a namespace its account.
+async fn await_controller_manager(manager: &Process, files: &Files) -> Result<()> {
+    let client = kubeconfig::client(&files.admin_kubeconfig()).await?;
+    let accounts: Api<ServiceAccount> = Api::namespaced(client, "default");
+    let account = async || accounts.get("default").await.ok();
+    manager
+        .wait_for("the account of a namespace", account)
+        .await?;
+    Ok(())
+}

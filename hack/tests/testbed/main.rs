@@ -1,0 +1,3 @@
+//! The harness itself, on the real thing.
+
+mod control_plane;

@@ -1,5 +1,6 @@
 //! Kestra's service accounts, groups, roles, bindings and API tokens as Kubernetes resources.
 
+pub mod api;
 pub mod cli;
 pub mod clock;
 pub mod iam;

@@ -1,0 +1,45 @@
+//! Names that objects, Secrets and requests carry: group, finalizer, annotations, labels.
+
+/// API group of all kinds.
+pub const GROUP: &str = "kestra-iam.dev";
+
+/// API version of all kinds.
+pub const VERSION: &str = "v1alpha1";
+
+/// Category that lists all kinds: `kubectl get kestra-iam -A`.
+pub const CATEGORY: &str = "kestra-iam";
+
+/// Field manager of every write to the API server.
+pub const FIELD_MANAGER: &str = "kestra-iam-operator";
+
+/// Finalizer that keeps an object until what it made at the backend is gone.
+pub const FINALIZER: &str = "kestra-iam.dev/cleanup";
+
+/// Annotation on a `ServiceAccount` or `ApiToken` that asks for one rotation: any new value, or `<entry>=<value>` for
+/// one entry only.
+pub const ROTATE_REQUESTED_AT: &str = "kestra-iam.dev/rotate-requested-at";
+
+/// Annotation like [`ROTATE_REQUESTED_AT`] that also revokes all older tokens at once, without an overlap.
+pub const COMPROMISED: &str = "kestra-iam.dev/compromised";
+
+/// Annotation on a `ClusterInstance` or `Instance` that accepts the backend that answers now: its value is the uuid
+/// that the condition's message names.
+pub const ACKNOWLEDGED_UUID: &str = "kestra-iam.dev/acknowledged-uuid";
+
+/// Label on a Secret: the kind of the object whose token it holds.
+pub const OWNER_KIND: &str = "kestra-iam.dev/owner-kind";
+
+/// Label on a Secret: the name of the object whose token it holds.
+pub const OWNER_NAME: &str = "kestra-iam.dev/owner-name";
+
+/// Label on a Secret: the entry of `spec.tokens` whose token it holds; for an `ApiToken` it is empty.
+pub const ENTRY: &str = "kestra-iam.dev/entry";
+
+/// Key of a Secret that always holds the token's value, and of the Secret with the operator's own credential.
+pub const TOKEN_KEY: &str = "token";
+
+/// Keys of a credential Secret that holds a user's name and password (HTTP Basic) in place of a token.
+pub const BASIC_KEYS: [&str; 2] = ["username", "password"];
+
+/// Key of a Secret that holds certificates of a private CA.
+pub const CA_KEY: &str = "ca.crt";

@@ -1,0 +1,89 @@
+//! What the status of an object says about a token.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::is_default;
+use super::schema::list_map;
+
+/// What is known about the token of one entry.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TokenEntryStatus {
+    /// Name of the entry of spec.tokens.
+    pub name: String,
+    /// Where the token stands.
+    #[serde(flatten)]
+    pub token: TokenStatus,
+}
+
+/// What is known about a token. The Secret's annotations hold the same history; this mirrors it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TokenStatus {
+    /// How many tokens were issued for this entry: the current one is number so many.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub generation: i64,
+    /// The current token's id at the backend.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The first characters of the current token, as the backend shows them in its lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+    /// The Secret that holds the current token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_name: Option<String>,
+    /// The Secret's version that was last found to hold the current token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_resource_version: Option<String>,
+    /// When the current token was issued, on the backend's clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issued_time: Option<Time>,
+    /// When the current token was written into the Secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub published_time: Option<Time>,
+    /// When the current token expires; absent if never. For an extended token it may be later by now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expiration_time: Option<Time>,
+    /// When the current token will be replaced; absent if on request only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_rotation_time: Option<Time>,
+    /// Replaced tokens that still work.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(transform = list_map(&["id"]))]
+    pub retired: Vec<RetiredToken>,
+    /// Since when the Secret's history is known without a gap. Tokens of ours that were issued earlier and are not in the
+    /// history may still be held by someone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history_since: Option<Time>,
+    /// The value of the annotation kestra-iam.dev/rotate-requested-at that was last acted on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handled_rotate_request: Option<String>,
+    /// The value of the annotation kestra-iam.dev/compromised that was last acted on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handled_compromised: Option<String>,
+}
+
+/// A replaced token that still works.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RetiredToken {
+    /// The token's id at the backend.
+    pub id: String,
+    /// The number that it had among the tokens of its entry.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub generation: i64,
+    /// When its successor was written into the Secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retired_time: Option<Time>,
+    /// When it is revoked even if it is still being used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revoke_after_time: Option<Time>,
+    /// When it expires by itself; absent if never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expiration_time: Option<Time>,
+    /// Since when its use after the overlap's minimum is known and told; absent while nothing of the kind was seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_used_time: Option<Time>,
+}

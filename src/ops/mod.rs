@@ -2,4 +2,5 @@
 //!
 //! Nothing here knows of Kestra or of the custom resources.
 
+pub mod lease;
 pub mod telemetry;

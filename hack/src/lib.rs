@@ -2,7 +2,9 @@
 
 pub mod audit;
 mod binaries;
+mod clock;
 mod control_plane;
+mod iam_server;
 mod kubeconfig;
 mod log;
 mod process;
@@ -11,7 +13,9 @@ mod scratch;
 mod wait;
 
 pub use binaries::{ASSETS, Binaries, CACHE, Finder, KUBERNETES};
+pub use clock::DrivenClock;
 pub use control_plane::{ControlPlane, Namespace};
+pub use iam_server::IamServer;
 pub use kubeconfig::client;
 pub use process::{Exit, Process};
 pub use scratch::{KEEP, Scratch};

@@ -22,5 +22,6 @@ pub(crate) fn tail(name: &str, file: &Path) -> String {
 
 /// Tells the person who waits, even where a test's output is captured.
 pub(crate) fn say(message: &str) {
-    let _ = writeln!(std::io::stderr(), "testbed: {message}");
+    let line = format!("testbed: {message}\n");
+    let _ = std::io::stderr().write_all(line.as_bytes());
 }

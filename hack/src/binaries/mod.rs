@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 
 use anyhow::{Context, Result, anyhow, bail};
 
@@ -79,6 +79,8 @@ pub struct Finder {
     pub cache: PathBuf,
     /// Where curl, tar and go are looked for, in the form of `PATH`.
     pub path: OsString,
+    /// Told what takes long, and which source is passed over and why.
+    pub tell: fn(&str),
 }
 
 impl Finder {
@@ -89,6 +91,7 @@ impl Finder {
             assets: std::env::var_os(ASSETS).map(PathBuf::from),
             cache: cache_folder(),
             path: std::env::var_os("PATH").unwrap_or_default(),
+            tell: say,
         }
     }
 
@@ -109,7 +112,7 @@ impl Finder {
         let folder = self.assets.as_deref()?;
         let tell = |missing: &Vec<_>| {
             let missing = missing.join(", ");
-            say(&format!(
+            (self.tell)(&format!(
                 "{ASSETS} is set aside: {} lacks {missing}",
                 folder.display()
             ));
@@ -125,7 +128,7 @@ impl Finder {
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                say("another process is fetching or building Kubernetes; waiting for it");
+                (self.tell)("another process is fetching or building Kubernetes; waiting for it");
                 lock.lock().with_context(cannot)?;
             }
             Err(TryLockError::Error(error)) => return Err(error).with_context(cannot),
@@ -138,7 +141,7 @@ impl Finder {
             Ok(found) => return Ok(found),
             Err(reason) => reason,
         };
-        say(&format!("no published binaries: {download:#}"));
+        (self.tell)(&format!("no published binaries: {download:#}"));
         let build = match self.keep(build::build, kept) {
             Ok(found) => return Ok(found),
             Err(reason) => reason,
@@ -179,17 +182,25 @@ fn remove_folder(folder: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Runs a command to its end; `what` names it in the error.
-fn run(command: &mut Command, what: &str) -> Result<()> {
-    let status = match command.status() {
-        Ok(status) => status,
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            bail!("{} is not installed", command.get_program().display())
-        }
-        Err(error) => return Err(error).with_context(|| format!("can't start {what}")),
-    };
+fn run(command: &mut Command) -> Result<()> {
+    let status = command
+        .status()
+        .map_err(|error| cannot_start(command, error))?;
+    succeeded(command, status)
+}
+
+fn cannot_start(command: &Command, error: std::io::Error) -> anyhow::Error {
+    let program = command.get_program().display();
+    if error.kind() == ErrorKind::NotFound {
+        anyhow!("{program} is not installed")
+    } else {
+        anyhow!(error).context(format!("can't start {program}"))
+    }
+}
+
+fn succeeded(command: &Command, status: ExitStatus) -> Result<()> {
     if !status.success() {
-        bail!("{what} failed ({status})");
+        bail!("{} failed ({status})", command.get_program().display());
     }
     Ok(())
 }

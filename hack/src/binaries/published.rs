@@ -11,7 +11,6 @@ use anyhow::{Result, bail};
 use aws_lc_rs::digest::{Algorithm, SHA256, SHA512, digest};
 
 use super::{Finder, run};
-use crate::log::say;
 use crate::random::to_hex;
 
 struct Download {
@@ -49,7 +48,7 @@ pub(super) fn fetch(finder: &Finder, folder: &Path) -> Result<()> {
 
 /// One try, and three seconds to connect: most machines that can't reach the address would never do.
 fn download(finder: &Finder, what: &Download, to: &Path) -> Result<()> {
-    say(&format!("fetching {}", what.address));
+    (finder.tell)(&format!("fetching {}", what.address));
     let mut curl = finder.command("curl");
     curl.args([
         "--fail",
@@ -68,7 +67,7 @@ fn download(finder: &Finder, what: &Download, to: &Path) -> Result<()> {
         "10",
     ]);
     curl.arg("--output").arg(to).arg(what.address);
-    run(&mut curl, "curl")?;
+    run(&mut curl)?;
     check(what, &fs::read(to)?)
 }
 
@@ -88,5 +87,22 @@ fn unpack(finder: &Finder, archive: &Path, folder: &Path) -> Result<()> {
     let mut tar = finder.command("tar");
     tar.arg("-xzf").arg(archive).arg("-C").arg(folder);
     tar.args(["--strip-components=2", "controller-tools/envtest"]);
-    run(&mut tar, "tar")
+    run(&mut tar)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::KUBERNETES;
+
+    #[test]
+    fn the_version_is_the_one_that_a_build_gives() {
+        for download in [&ENVTEST, &CONTROLLER_MANAGER] {
+            assert!(
+                download.address.contains(&format!("v{KUBERNETES}/")),
+                "{}",
+                download.address
+            );
+        }
+    }
 }

@@ -6,6 +6,7 @@ mod start;
 
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
@@ -14,6 +15,7 @@ use kube::api::{Api, PostParams};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use tokio::sync::OnceCell;
+use tokio::time::sleep;
 
 use self::files::Files;
 pub use self::namespace::Namespace;
@@ -54,7 +56,7 @@ impl ControlPlane {
     /// One of one's own, for a test that breaks it.
     pub async fn start() -> Result<Self> {
         let binaries = tokio::task::spawn_blocking(Binaries::find).await??;
-        start::start(binaries).await
+        start::start(binaries, start::Ports::free).await
     }
 
     /// The API server's address.
@@ -81,15 +83,10 @@ impl ControlPlane {
         self.files.admin_kubeconfig()
     }
 
-    /// The API server's process, to be paused or killed on a control plane of one's own.
+    /// The API server's process, to be paused, killed or started again on a control plane of one's own.
     #[must_use]
     pub fn api_server(&self) -> &Process {
         &self.api_server
-    }
-
-    /// The API server's process, to be started again.
-    pub fn api_server_mut(&mut self) -> &mut Process {
-        &mut self.api_server
     }
 
     /// Every request that the API server answered.
@@ -110,8 +107,25 @@ impl ControlPlane {
     }
 
     /// A new namespace: `prefix` and some letters that make it unique.
-    pub async fn namespace(&self, prefix: &str) -> Result<Namespace> {
+    pub async fn namespace(&self, prefix: &str) -> Result<Namespace<'_>> {
         Namespace::create(self, prefix).await
+    }
+
+    /// Installs custom resource definitions, and lets all controllers know them at once: by itself the garbage
+    /// collector looks for new kinds every 30 s.
+    pub async fn install(&self, definitions: &str) -> Result<()> {
+        self.kubectl(&["apply", "--server-side", "-f", "-"], definitions)
+            .await?;
+        let established = [
+            "wait",
+            "--for=condition=Established",
+            "--timeout=2m",
+            "-f",
+            "-",
+        ];
+        self.kubectl(&established, definitions).await?;
+        self.manager.restart().await?;
+        start::await_controllers(&self.manager, &self.files).await
     }
 
     /// A kubeconfig file of an existing Kubernetes service account, with a token good for a day.
@@ -165,6 +179,18 @@ impl ControlPlane {
             bail!("kubectl {}: {}", args.join(" "), said.trim_end());
         }
         Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// Waits, without end, until one of its programs ends by itself; tells which, with the end of its log.
+    pub async fn ended(&self) -> String {
+        loop {
+            for process in [&self.etcd, &self.api_server, &self.manager] {
+                if !matches!(process.exit(), Ok(None)) {
+                    return process.tail();
+                }
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
     }
 
     /// The last lines of the three logs.

@@ -4,8 +4,9 @@ use std::net::TcpListener;
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use k8s_openapi::api::core::v1::ServiceAccount;
-use kube::api::Api;
+use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
+use kube::ResourceExt;
+use kube::api::{Api, PostParams};
 
 use super::ControlPlane;
 use super::files::Files;
@@ -17,7 +18,7 @@ use crate::process::Process;
 const ATTEMPTS: usize = 5;
 
 /// Free a moment ago; another process may take one before ours does.
-struct Ports {
+pub(super) struct Ports {
     etcd: u16,
     etcd_peers: u16,
     api_server: u16,
@@ -26,21 +27,24 @@ struct Ports {
 /// What a program says when somebody else took its port.
 const TAKEN: &str = "address already in use";
 
-pub(super) async fn start(binaries: Binaries) -> Result<ControlPlane> {
+/// Starts a control plane on the ports that `pick` finds, on others when a port is taken meanwhile.
+pub(super) async fn start(
+    binaries: Binaries,
+    mut pick: impl FnMut() -> Result<Ports>,
+) -> Result<ControlPlane> {
     for _ in 1..ATTEMPTS {
-        match attempt(binaries.clone()).await {
+        match attempt(binaries.clone(), pick()?).await {
             Err(error) if format!("{error:#}").contains(TAKEN) => {
                 say("another process took a port of the control plane; starting it again");
             }
             outcome => return outcome,
         }
     }
-    attempt(binaries).await
+    attempt(binaries, pick()?).await
 }
 
-async fn attempt(binaries: Binaries) -> Result<ControlPlane> {
+async fn attempt(binaries: Binaries, ports: Ports) -> Result<ControlPlane> {
     let files = Files::write()?;
-    let ports = Ports::free()?;
     let etcd = run(&files, "etcd", &etcd(&binaries, &files, &ports))?;
     let api_server = run(
         &files,
@@ -54,7 +58,7 @@ async fn attempt(binaries: Binaries) -> Result<ControlPlane> {
         "kube-controller-manager",
         &controller_manager(&binaries, &files),
     )?;
-    await_controller_manager(&manager, &files).await?;
+    await_controllers(&manager, &files).await?;
     Ok(ControlPlane {
         manager,
         api_server,
@@ -70,7 +74,7 @@ fn run(files: &Files, name: &str, command: &Command) -> Result<Process> {
 }
 
 impl Ports {
-    fn free() -> Result<Self> {
+    pub(super) fn free() -> Result<Self> {
         let listen = || TcpListener::bind("127.0.0.1:0").context("no free port on 127.0.0.1");
         // Held together, so that they differ.
         let listeners = [listen()?, listen()?, listen()?];
@@ -177,13 +181,45 @@ async fn await_api_server(
     server.wait_for("the API server's readiness", ready).await?
 }
 
-/// The controllers work once they have given a namespace its account.
-async fn await_controller_manager(manager: &Process, files: &Files) -> Result<()> {
+/// The controllers work once a new namespace is given its account.
+pub(super) async fn await_controllers(manager: &Process, files: &Files) -> Result<()> {
     let client = kubeconfig::client(&files.admin_kubeconfig()).await?;
-    let accounts: Api<ServiceAccount> = Api::namespaced(client, "default");
+    let mut namespace = Namespace::default();
+    namespace.metadata.generate_name = Some("controllers-".to_owned());
+    let namespaces = Api::all(client.clone());
+    let namespace = namespaces
+        .create(&PostParams::default(), &namespace)
+        .await?;
+    let accounts: Api<ServiceAccount> = Api::namespaced(client, &namespace.name_any());
     let account = async || accounts.get("default").await.ok();
     manager
         .wait_for("the account of a namespace", account)
         .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_lost_race_for_a_port_is_run_again() {
+        let other = TcpListener::bind("127.0.0.1:0").unwrap();
+        let taken = other.local_addr().unwrap().port();
+        let mut picks = 0;
+        let control = start(Binaries::find().unwrap(), || {
+            picks += 1;
+            let mut ports = Ports::free()?;
+            match picks {
+                1 => ports.api_server = taken,
+                2 => ports.etcd = taken,
+                _ => {}
+            }
+            Ok(ports)
+        });
+        let control = control.await.unwrap();
+        assert_eq!(picks, 3);
+        let version = control.kubectl(&["version"], "").await.unwrap();
+        assert!(version.contains("Server Version: v1.36.2"), "{version}");
+    }
 }

@@ -13,6 +13,7 @@ use anyhow::{Context, Result};
 use rustix::process::Pid;
 
 use super::Exit;
+use crate::log;
 
 const SCRIPT: &str = include_str!("guard.sh");
 
@@ -28,7 +29,9 @@ pub(super) struct Recipe {
 #[derive(Debug)]
 pub(super) struct Running {
     pub(super) pid: Pid,
-    guard: Mutex<Child>,
+    /// Where this run's output starts in the log.
+    pub(super) log_start: usize,
+    guard: Child,
     /// Its end tells the guard to kill the program.
     lifeline: Option<ChildStdin>,
 }
@@ -43,14 +46,16 @@ impl Recipe {
     }
 
     pub(super) fn run(&self) -> Result<Running> {
+        let log_start = log::read(&self.log).len();
         let mut command = self.guarded.lock().unwrap_or_else(PoisonError::into_inner);
         let mut guard = command
             .spawn()
             .with_context(|| format!("can't start sh as the guard of {}", self.name))?;
         Ok(Running {
             pid: read_id(&mut guard)?,
+            log_start,
             lifeline: guard.stdin.take(),
-            guard: Mutex::new(guard),
+            guard,
         })
     }
 }
@@ -86,9 +91,8 @@ fn read_id(guard: &mut Child) -> Result<Pid> {
 
 impl Running {
     /// How the program ended, if it has: the guard leaves with its status, as a shell reports it.
-    pub(super) fn exit(&self) -> Result<Option<Exit>> {
-        let mut guard = self.guard.lock().unwrap_or_else(PoisonError::into_inner);
-        let status = guard.try_wait()?;
+    pub(super) fn exit(&mut self) -> Result<Option<Exit>> {
+        let status = self.guard.try_wait()?;
         Ok(status.map(|status| match status.code() {
             Some(code) if code > 128 => Exit::Signal(code - 128),
             Some(code) => Exit::Code(code),
@@ -101,7 +105,6 @@ impl Drop for Running {
     /// Cuts the lifeline and waits until the guard has seen the program's end: its ports and files are free then.
     fn drop(&mut self) {
         drop(self.lifeline.take());
-        let mut guard = self.guard.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = guard.wait();
+        let _ = self.guard.wait();
     }
 }

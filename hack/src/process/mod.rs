@@ -5,6 +5,7 @@ mod guard;
 use std::fmt;
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
@@ -38,7 +39,7 @@ impl fmt::Display for Exit {
 #[derive(Debug)]
 pub struct Process {
     recipe: Recipe,
-    running: Running,
+    running: Mutex<Running>,
 }
 
 impl Process {
@@ -48,14 +49,14 @@ impl Process {
     /// `env_clear`, nor what it says about standard streams.
     pub fn start(name: &str, command: &Command, log: &Path) -> Result<Self> {
         let recipe = Recipe::new(name, command, log);
-        let running = recipe.run()?;
+        let running = Mutex::new(recipe.run()?);
         Ok(Self { recipe, running })
     }
 
     /// The program's process id.
     #[must_use]
     pub fn id(&self) -> Pid {
-        self.running.pid
+        self.running().pid
     }
 
     /// All output so far, that of earlier runs into the same file included.
@@ -72,7 +73,7 @@ impl Process {
 
     /// How the program ended, if it has.
     pub fn exit(&self) -> Result<Option<Exit>> {
-        self.running.exit()
+        self.running().exit()
     }
 
     /// Waits until `look` finds something; fails when the program ends before that, or at the deadline.
@@ -90,12 +91,13 @@ impl Process {
         found.await.flatten().with_context(|| self.tail())
     }
 
-    /// Waits for a line of output that contains `text`, and returns the line.
+    /// Waits for a line of this run's output that contains `text`, and returns the line.
     pub async fn wait_for_line(&self, text: &str) -> Result<String> {
         let what = format!("a line with `{text}` from {}", self.recipe.name);
         let line = async || {
             let log = self.log();
-            let mut whole_lines = log.split_inclusive('\n').filter(|l| l.ends_with('\n'));
+            let this_run = log.get(self.running().log_start..)?;
+            let mut whole_lines = this_run.split_inclusive('\n').filter(|l| l.ends_with('\n'));
             let line = whole_lines.find(|line| line.contains(text))?;
             Some(line.trim_end().to_owned())
         };
@@ -143,12 +145,16 @@ impl Process {
     }
 
     /// Kills the program if it still runs, and starts it anew: same arguments, environment and log.
-    pub async fn restart(&mut self) -> Result<()> {
+    pub async fn restart(&self) -> Result<()> {
         if self.exit()?.is_none() {
             self.kill().await?;
         }
-        self.running = self.recipe.run()?;
+        *self.running() = self.recipe.run()?;
         Ok(())
+    }
+
+    fn running(&self) -> MutexGuard<'_, Running> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn signal(&self, signal: Signal) -> Result<()> {

@@ -107,6 +107,8 @@ names! {
         BackendThrottled,
         /// The backend's answer makes no sense.
         BackendProtocol,
+        /// The Kubernetes API server does not answer, or refuses what the operator has to write.
+        KubernetesUnavailable,
         /// The backend refuses the operator's credential.
         Unauthorized,
         /// The operator's credential lacks a right at the backend.

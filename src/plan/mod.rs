@@ -1,0 +1,8 @@
+//! Decisions as data: from what was declared and observed, and `now`, to steps and the next instant at which the
+//! answer may change. Pure and synchronous: no client, no clock, no randomness.
+
+pub mod claim;
+pub mod grant;
+pub mod guardrail;
+pub mod mark;
+pub mod token;

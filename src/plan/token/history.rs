@@ -1,0 +1,127 @@
+//! The history of an entry's tokens, as the Secret's annotation holds it. It is the memory that survives everything:
+//! only what it names is ever revoked.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::iam::model::TokenId;
+
+/// What is known about the tokens of one entry, written in the same request as the token's value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct History {
+    /// The token in this Secret.
+    pub current: Current,
+    /// Tokens that were replaced or never published, and not yet seen to be gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retired: Vec<Retired>,
+    /// The value of the annotation `rotate-requested-at` that this token answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotate: Option<String>,
+    /// The value of the annotation `compromised` that this token, or one before it, answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compromised: Option<String>,
+    /// When the latest tokens were issued out of turn: what keeps a loop of issues slow.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unscheduled: Vec<Timestamp>,
+}
+
+/// The token in a Secret. All times but `published` are the backend's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Current {
+    /// Its id at the backend.
+    pub id: TokenId,
+    /// The operator's counter for the entry.
+    pub generation: i64,
+    /// The first characters of its value, if the backend shows them and they are so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+    /// When it was issued.
+    pub issued: Timestamp,
+    /// When it expires, as granted; absent = never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Timestamp>,
+    /// When the request that published it was sent.
+    pub published: Timestamp,
+    /// The lifetime that was asked for, in seconds; absent = never expires.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<i64>,
+    /// Whether its use prolongs it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub extended: bool,
+}
+
+/// A token that is to be revoked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Retired {
+    /// Its id at the backend.
+    pub id: TokenId,
+    /// The operator's counter for the entry.
+    pub generation: i64,
+    /// When it was issued.
+    pub issued: Timestamp,
+    /// When it expires by itself; absent = never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Timestamp>,
+    /// When the request that retired it was sent.
+    pub retired: Timestamp,
+    /// When it may be revoked.
+    pub end: End,
+}
+
+/// When a retired token may be revoked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum End {
+    /// After the overlap: somebody may hold it.
+    Overlap,
+    /// As soon as no publish of it can be under way any more: nobody ever held it.
+    Settled,
+    /// At once: it is compromised.
+    AtOnce,
+}
+
+impl History {
+    /// Reads the annotation; `None` if it is not as it was written.
+    #[must_use]
+    pub fn parse(annotation: &str) -> Option<Self> {
+        serde_json::from_str(annotation).ok()
+    }
+
+    /// The annotation's text.
+    ///
+    /// # Errors
+    /// None that can happen: the type has no map keys but strings.
+    pub fn to_annotation(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(self)
+    }
+
+    /// Whether it names this token at all.
+    #[must_use]
+    pub fn names(&self, id: &TokenId) -> bool {
+        self.current.id == *id || self.retired.iter().any(|retired| retired.id == *id)
+    }
+
+    /// The highest generation that it names.
+    #[must_use]
+    pub fn generation(&self) -> i64 {
+        let retired = self.retired.iter().map(|retired| retired.generation);
+        retired.fold(self.current.generation, i64::max)
+    }
+}
+
+impl Current {
+    /// The same token, once its successor is published by a request sent `now`.
+    #[must_use]
+    pub fn retire(&self, end: End, now: Timestamp) -> Retired {
+        Retired {
+            id: self.id.clone(),
+            generation: self.generation,
+            issued: self.issued,
+            expires: self.expires,
+            retired: now,
+            end,
+        }
+    }
+}

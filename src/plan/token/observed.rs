@@ -1,0 +1,208 @@
+//! What one pass knows of an entry.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Current, History};
+use crate::iam::model::TokenId;
+
+/// What one pass knows of an entry. All instants are on the backend's clock.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// The Secret that the spec names.
+    pub secret: SecretSeen,
+    /// What the object's status says.
+    pub recorded: Option<Recorded>,
+    /// The tokens of this entry that a list made in this pass shows; `None` = not listed.
+    pub listed: Option<Vec<Listed>>,
+    /// Whether the Secret's value authenticates; `None` = not tried in this pass.
+    pub check: Option<Check>,
+    /// When the Secret's value was first refused, if it was ever since it last worked.
+    pub refused_since: Option<Timestamp>,
+    /// What the object's annotations ask for.
+    pub requests: Requests,
+    /// When the routine look at the backend is due.
+    pub next_look: Timestamp,
+    /// What is settled, and what may still be under way.
+    pub settling: Settling,
+    /// Whether mutations are withheld.
+    pub activity: Activity,
+    /// What tells this entry from all others, for the jitter.
+    pub seed: String,
+}
+
+/// The Secret of an entry as an uncached read or a watch shows it.
+#[derive(Clone, Debug)]
+pub enum SecretSeen {
+    /// There is none of that name.
+    Absent,
+    /// There is one, and it is not this entry's.
+    Foreign,
+    /// This entry's.
+    Ours {
+        /// Its version.
+        resource_version: String,
+        /// Its annotation, if it can be read.
+        history: Option<History>,
+        /// Whether the value starts with the prefix that the backend showed; `None` = not read in this pass.
+        prefix_holds: Option<bool>,
+    },
+}
+
+/// What the object's status says of the entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// The highest generation that was published.
+    pub generation: i64,
+    /// The Secret's name.
+    pub secret_name: Option<String>,
+    /// The Secret's version that an answered write of ours made, or that was verified.
+    pub resource_version: Option<String>,
+    /// Since when the history is known without a gap.
+    pub history_since: Option<Timestamp>,
+    /// Retired tokens that still work, with the instant from which their overlap's minimum counts.
+    pub retired: Vec<(TokenId, Timestamp)>,
+    /// The request for a rotation that was handled last.
+    pub rotate: Option<String>,
+    /// The declaration of compromise that was handled last.
+    pub compromised: Option<String>,
+}
+
+/// A token of this entry, as the backend's list shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its id.
+    pub id: TokenId,
+    /// The generation in its mark.
+    pub generation: i64,
+    /// When it was issued.
+    pub issued: Timestamp,
+    /// When it expires; `None` = never.
+    pub expires: Option<Timestamp>,
+    /// When it was last used; `None` = never.
+    pub last_used: Option<Timestamp>,
+}
+
+/// Whether a value authenticates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// It does.
+    Works,
+    /// The backend answered 401 while the operator's own credential worked.
+    Refused,
+}
+
+/// What the object's annotations ask for, as far as it concerns this entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Requests {
+    /// A rotation.
+    pub rotate: Option<String>,
+    /// A rotation without an overlap.
+    pub compromised: Option<String>,
+}
+
+/// What decides when nothing can be under way any more.
+#[derive(Clone, Copy, Debug)]
+pub struct Settling {
+    /// When this process became the leader.
+    pub leading_since: Timestamp,
+    /// When the last publish of this entry whose outcome is unknown was sent.
+    pub unanswered_publish: Option<Timestamp>,
+    /// How long a request of a former leader may be under way: lease duration + 2 × request timeout.
+    pub grace: SignedDuration,
+}
+
+/// Whether mutations are withheld.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activity {
+    /// They are not.
+    Active,
+    /// `spec.suspend`: only `compromised` goes ahead.
+    Suspended,
+}
+
+impl Observed {
+    /// The history in the Secret.
+    #[must_use]
+    pub fn history(&self) -> Option<&History> {
+        match &self.secret {
+            SecretSeen::Ours { history, .. } => history.as_ref(),
+            SecretSeen::Absent | SecretSeen::Foreign => None,
+        }
+    }
+
+    /// The token that the Secret says it holds.
+    #[must_use]
+    pub fn current(&self) -> Option<&Current> {
+        self.history().map(|history| &history.current)
+    }
+
+    /// Whether the status knows the Secret as it is.
+    #[must_use]
+    pub fn is_accepted(&self) -> bool {
+        let known = self
+            .recorded
+            .as_ref()
+            .and_then(|recorded| recorded.resource_version.as_ref());
+        match &self.secret {
+            SecretSeen::Ours {
+                resource_version, ..
+            } => known == Some(resource_version),
+            SecretSeen::Absent | SecretSeen::Foreign => false,
+        }
+    }
+
+    /// The current token in the backend's list.
+    #[must_use]
+    pub fn listed_current(&self) -> Option<&Listed> {
+        let id = &self.current()?.id;
+        self.listed.as_ref()?.iter().find(|listed| listed.id == *id)
+    }
+
+    /// When the current token expires by all that is known: the list knows better than the history.
+    #[must_use]
+    pub fn expires(&self) -> Option<Timestamp> {
+        match self.listed_current() {
+            Some(listed) => listed.expires,
+            None => self.current()?.expires,
+        }
+    }
+
+    /// The generation of the next token: one more than any that was ever seen.
+    #[must_use]
+    pub fn next_generation(&self) -> i64 {
+        let listed = self.listed.iter().flatten().map(|listed| listed.generation);
+        let history = self.history().map(History::generation);
+        let recorded = self.recorded.as_ref().map(|recorded| recorded.generation);
+        listed
+            .chain(history)
+            .chain(recorded)
+            .max()
+            .unwrap_or(0)
+            .saturating_add(1)
+    }
+
+    /// The request for a rotation that nobody has handled yet.
+    #[must_use]
+    pub fn open_rotation(&self) -> Option<&String> {
+        let handled = self.history().map(|history| &history.rotate);
+        let recorded = self.recorded.as_ref().map(|recorded| &recorded.rotate);
+        open(&self.requests.rotate, handled, recorded)
+    }
+
+    /// The declaration of compromise that nobody has handled yet.
+    #[must_use]
+    pub fn open_compromise(&self) -> Option<&String> {
+        let handled = self.history().map(|history| &history.compromised);
+        let recorded = self.recorded.as_ref().map(|recorded| &recorded.compromised);
+        open(&self.requests.compromised, handled, recorded)
+    }
+}
+
+fn open<'a>(
+    asked: &'a Option<String>,
+    handled: Option<&Option<String>>,
+    recorded: Option<&Option<String>>,
+) -> Option<&'a String> {
+    let is_handled = handled == Some(asked) || recorded == Some(asked);
+    asked.as_ref().filter(|_| !is_handled)
+}

@@ -259,6 +259,26 @@ mod tests {
         }
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn waiting_for_a_place_ends_and_nothing_was_sent() {
+        use crate::{clock::Clock, iam::client, iam::model::TokenValue};
+        let credential = client::Credential::Bearer(TokenValue::new("t".into()));
+        let mut config =
+            client::Config::new("http://127.0.0.1:1", "main", credential, Clock::system());
+        config.in_flight = 1;
+        let client = Client::new(&config).unwrap();
+        let _taken = client.permit().await;
+        let error = client.delete("/").done().await.unwrap_err();
+        let busy = matches!(
+            error,
+            Error::Unavailable {
+                outage: Outage::Busy,
+                ..
+            }
+        );
+        assert!(busy && !error.outcome_unknown(), "{error}");
+    }
+
     #[test]
     fn a_503_with_a_delay_is_throttling() {
         let call = Call {

@@ -76,46 +76,8 @@ impl fmt::Debug for Credential {
     }
 }
 
-const fn wrong(field: &'static str, problem: &'static str) -> Error {
+pub(super) const fn wrong(field: &'static str, problem: &'static str) -> Error {
     Error::Config { field, problem }
-}
-
-/// The URL without a slash at its end, so that a path can be put behind it.
-pub(super) fn base_url(text: &str) -> Result<Url, Error> {
-    let bad = |problem| Err(wrong("url", problem));
-    if !text.bytes().all(|b| b.is_ascii_graphic()) {
-        return bad("holds a space, a line break or a character outside ASCII: remove it");
-    }
-    let Ok(url) = Url::parse(text) else {
-        return bad("is no URL: write it like https://kestra.example.com");
-    };
-    if !matches!(url.scheme(), "http" | "https") || !text.contains("://") || !url.has_host() {
-        return bad("has no scheme: start it with https:// or http://");
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return bad("holds a user or a password: put them into the credential");
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return bad("has a query or a fragment: end it before the ? or #");
-    }
-    let path = url.path().trim_end_matches('/');
-    if path.ends_with("/api/v1") || path.ends_with("/ui") {
-        return bad("ends in /api/v1 or /ui: leave that out");
-    }
-    Ok(url)
-}
-
-/// Kestra's own rule for the id of a tenant.
-pub(super) fn tenant(id: &str) -> Result<String, Error> {
-    let word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    let fits = id.bytes().next().is_some_and(word)
-        && id.bytes().all(|b| word(b) || b == b'-' || b == b'_')
-        && id.len() <= 250;
-    if fits {
-        return Ok(id.to_owned());
-    }
-    let rule = "is no tenant id: small letters, digits, - and _, with a letter or digit first";
-    Err(wrong("tenant", rule))
 }
 
 /// The value of the `Authorization` header, marked so that nothing below us logs it.

@@ -22,6 +22,7 @@ mod request;
 mod roles;
 mod tokens;
 mod transport;
+mod url;
 mod version;
 mod walk;
 
@@ -97,9 +98,9 @@ impl Client {
     /// # Errors
     /// [`Error::Config`] names the field that cannot work.
     pub fn new(config: &Config) -> Result<Self, Error> {
-        let base = config::base_url(&config.url)?;
+        let base = url::base(&config.url)?;
         let inner = Inner {
-            tenant: config::tenant(&config.tenant)?,
+            tenant: url::tenant(&config.tenant)?,
             authorization: config::authorization(&config.credential)?,
             http: config::http(config, &base)?,
             base,
@@ -146,6 +147,10 @@ impl Client {
         &self.0.http
     }
 
+    fn base(&self) -> &Url {
+        &self.0.base
+    }
+
     fn authorization(&self) -> HeaderValue {
         self.0.authorization.clone()
     }
@@ -174,37 +179,6 @@ impl Client {
     fn learn_offset(&self, sample: Sample) {
         self.learn(|learnt| learnt.offset = Some(sample.refine(learnt.offset)));
     }
-
-    /// The URL of a call: the template's places filled with the tenant and the ids, each as one segment.
-    fn url(&self, call: Call, ids: &[&str]) -> Result<Url, Error> {
-        let unsendable = Error::Protocol {
-            call,
-            breach: Breach::Unsendable,
-        };
-        let mut url = self.0.base.clone();
-        let mut ids = ids.iter();
-        {
-            let mut segments = url.path_segments_mut().map_err(|()| unsendable.clone())?;
-            segments.pop_if_empty();
-            for part in call.path.split('/').skip(1) {
-                let filled = match part {
-                    "{tenant}" => Some(self.tenant()),
-                    place if place.starts_with('{') => {
-                        ids.next().copied().filter(|id| is_segment(id))
-                    }
-                    fixed => Some(fixed),
-                };
-                segments.push(filled.ok_or_else(|| unsendable.clone())?);
-            }
-        }
-        Ok(url)
-    }
-}
-
-/// Whether an id stands for one segment of a path once it is percent-encoded: dots would lead elsewhere, and URL
-/// parsers drop control characters without a word.
-fn is_segment(id: &str) -> bool {
-    !id.is_empty() && id != "." && id != ".." && !id.chars().any(char::is_control)
 }
 
 impl fmt::Debug for Client {

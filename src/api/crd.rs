@@ -93,8 +93,8 @@ fn start_unobserved(root: &mut JSONSchemaProps) {
     }
 }
 
-/// Makes what the derives write fit Kubernetes: a null is an absent field, integers have no Rust formats, and a
-/// description is running text.
+/// Makes what the derives write fit Kubernetes: a null is an absent field, integers have no Rust formats and are bounded
+/// by rules alone, and a description is running text.
 fn tidy(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
     if schema
@@ -103,6 +103,7 @@ fn tidy(schema: &mut JSONSchemaProps) {
         .is_some_and(|format| format.starts_with("uint"))
     {
         schema.format = Some("int32".to_owned());
+        schema.minimum = None;
     }
     if let Some(description) = schema.description.as_mut() {
         *description = running_text(description);

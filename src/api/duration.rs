@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::schema::must;
 
 /// The grammar, for RE2 (CEL). [`Duration::from_str`] takes the same texts and no others.
-pub(super) const GRAMMAR: &str = "^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,7}s)?$";
+pub(super) const GRAMMAR: &str =
+    "^([0-9]{1,6}h([0-9]{1,6}m)?([0-9]{1,7}s)?|[0-9]{1,6}m([0-9]{1,7}s)?|[0-9]{1,7}s)$";
 
 /// Longest text of a duration.
 pub(super) const MAX_CHARACTERS: usize = 16;
@@ -184,9 +185,7 @@ impl JsonSchema for Duration {
         let mut schema = json_schema!({"type": "string", "maxLength": 64});
         let max = Self::MAX;
         must(
-            format!(
-                "self.matches('{GRAMMAR}') && self.size() > 0 && self.size() <= {MAX_CHARACTERS}"
-            ),
+            format!("self.matches('{GRAMMAR}') && self.size() <= {MAX_CHARACTERS}"),
             "write hours, minutes and seconds, in this order, such as 720h, 1h30m or 90s",
         )(&mut schema);
         must(

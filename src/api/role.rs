@@ -118,7 +118,7 @@ fn permission_actions(schema: &mut Schema) {
 }
 
 fn permission_action(schema: &mut Schema) {
-    max_length(schema, 1024);
+    max_length(schema, 512);
     must(
         format!("self.size() <= 63 && self.matches('{WORD}')"),
         "write actions as the backend does, such as READ or EXECUTE: at most 63 capital letters, digits and '_'",

@@ -115,7 +115,7 @@ pub(super) fn description(schema: &mut Schema) {
 
 /// The name of a Kubernetes object.
 pub(super) fn object_name(schema: &mut Schema) {
-    max_length(schema, 1024);
+    max_length(schema, 512);
     must(
         "self.size() <= 253 && \
          self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",
@@ -125,7 +125,7 @@ pub(super) fn object_name(schema: &mut Schema) {
 
 /// A name under which the backend knows an account or a token.
 pub(super) fn account_name(schema: &mut Schema) {
-    max_length(schema, 1024);
+    max_length(schema, 256);
     must(
         "self.size() <= 63 && self.matches('^[a-z0-9]+(-[a-z0-9]+)*$')",
         "write at most 63 lower-case letters, digits and single hyphens, \
@@ -144,7 +144,7 @@ pub(super) fn kestra_namespaces(schema: &mut Schema) {
 }
 
 fn kestra_namespace(schema: &mut Schema) {
-    max_length(schema, 1024);
+    max_length(schema, 512);
     must(
         "self.size() <= 150 && self.matches('^[a-z0-9][a-z0-9_-]*([.][a-z0-9_-]+)*$')",
         "write a Kestra namespace such as company.team: \

@@ -3,13 +3,13 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::CustomResource;
 use kube::core::Rule;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
 use super::grant::{GrantedBinding, GrantedGroup};
 use super::policy::{AdoptionPolicy, DeletionPolicy};
 use super::reference::{GroupRef, InstanceRef, RoleGrant};
-use super::schema::{account_name, description, list_atomic, list_map, set_once, unchanged};
+use super::schema::{account_name, description, list_atomic, list_map, must, set_once, unchanged};
 use super::token::TokenEntry;
 use super::token_status::TokenEntryStatus;
 
@@ -33,7 +33,7 @@ use super::token_status::TokenEntryStatus;
     selectable = ".spec.accountName",
     validation = name_fits_label(),
     validation = name_fits_account(),
-    validation = secrets_are_distinct(),
+    validation = generated_secrets_are_distinct(),
 )]
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = set_once("accountName"))]
@@ -61,7 +61,9 @@ pub struct ServiceAccountSpec {
     pub roles: Vec<RoleGrant>,
     /// Tokens of the account, each in a Secret of its own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16), transform = list_map(&["name"]))]
+    #[schemars(
+        length(max = 16), transform = list_map(&["name"]), transform = named_secrets_are_distinct
+    )]
     pub tokens: Vec<TokenEntry>,
     /// What to do if an account of that name exists already: Never leaves it alone, IfOwned takes it over if it was made
     /// for an object of this cluster, namespace and name, TakeOver takes it over as far as the instance allows.
@@ -123,26 +125,40 @@ pub struct ServiceAccountStatus {
 /// Secrets carry the object's name as a label.
 pub(super) fn name_fits_label() -> Rule {
     Rule::new("self.metadata.name.size() <= 63")
-        .field_path(".metadata.name")
-        .message("is at most 63 characters, because Secrets carry it as a label")
+        .message("metadata.name is at most 63 characters, because Secrets carry it as a label")
 }
 
 fn name_fits_account() -> Rule {
     Rule::new(
         "has(self.spec.accountName) || self.metadata.name.matches('^[a-z0-9]+(-[a-z0-9]+)*$')",
     )
-    .field_path(".metadata.name")
     .message(
-        "becomes part of the account's name: write lower-case letters, digits and single hyphens, \
+        "metadata.name becomes part of the account's name: write lower-case letters, digits and single hyphens, \
              or set spec.accountName",
     )
 }
 
-fn secrets_are_distinct() -> Rule {
+/// The API server does not bound the length of `metadata.name` in its estimates, so nothing may be made of it: the name
+/// of a Secret is taken apart instead.
+fn generated_secrets_are_distinct() -> Rule {
     Rule::new(
-        "!has(self.spec.tokens) || [self.spec.tokens.map(t, has(t.secret) && has(t.secret.name) ? t.secret.name : \
-         self.metadata.name + '-' + t.name)].all(names, names.all(n, names.exists_one(m, m == n)))",
+        "!has(self.spec.tokens) || self.spec.tokens.all(t, !has(t.secret) || !has(t.secret.name) || \
+         t.secret.name.size() <= self.metadata.name.size() || \
+         t.secret.name.substring(0, self.metadata.name.size()) != self.metadata.name || \
+         !self.spec.tokens.exists(u, (!has(u.secret) || !has(u.secret.name)) && \
+         '-' + u.name == t.secret.name.substring(self.metadata.name.size())))",
     )
     .field_path(".spec.tokens")
-    .message("two entries would be written into the same Secret: give each another secret.name")
+    .message(SAME_SECRET)
 }
+
+fn named_secrets_are_distinct(schema: &mut Schema) {
+    must(
+        "self.all(t, !has(t.secret) || !has(t.secret.name) || self.exists_one(u, \
+         has(u.secret) && has(u.secret.name) && u.secret.name == t.secret.name))",
+        SAME_SECRET,
+    )(schema);
+}
+
+const SAME_SECRET: &str =
+    "two tokens would be written into the same Secret: give each a secret.name of its own";

@@ -1,5 +1,6 @@
 //! The command line: flags, environment and what each subcommand starts.
 
+pub mod crds;
 pub mod duration;
 pub mod logging;
 pub mod run;
@@ -25,6 +26,8 @@ pub struct Cli {
 enum Command {
     /// Run the operator: keep Kestra's IAM equal to the custom resources of a cluster.
     Run(Box<run::Args>),
+    /// Print the custom resource definitions as YAML.
+    Crds,
 }
 
 impl Cli {
@@ -32,6 +35,7 @@ impl Cli {
     pub async fn execute(self) -> anyhow::Result<()> {
         match self.command {
             Command::Run(args) => run::run(*args).await,
+            Command::Crds => crds::print(),
         }
     }
 }

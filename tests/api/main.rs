@@ -1,0 +1,4 @@
+//! The custom resources on a real API server.
+
+mod cluster;
+mod tables;

@@ -13,7 +13,7 @@ static INSTALLED: OnceCell<()> = OnceCell::const_new();
 pub(crate) struct Cluster {
     pub(crate) control: &'static ControlPlane,
     pub(crate) client: kube::Client,
-    pub(crate) namespace: Namespace,
+    pub(crate) namespace: Namespace<'static>,
 }
 
 impl Cluster {

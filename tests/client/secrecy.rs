@@ -1,7 +1,8 @@
 //! Nothing of a credential, a token, a body or a query gets into an error, a `Debug` or a log.
 
+use std::cell::RefCell;
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::Once;
 
 use kestra_iam_operator::iam::client::{AccountSpec, Client, Credential, Error, NewToken, Owner};
 use kestra_iam_operator::iam::model::TokenValue;
@@ -64,12 +65,16 @@ fn leaks(text: &str) -> Option<&str> {
     windows.into_iter().find(|window| text.contains(window))
 }
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+thread_local! {
+    /// What this thread has logged.
+    static LOG: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
-impl Write for Log {
+struct ThreadLog;
+
+impl Write for ThreadLog {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        LOG.with_borrow_mut(|log| log.extend_from_slice(bytes));
         Ok(bytes.len())
     }
 
@@ -78,21 +83,25 @@ impl Write for Log {
     }
 }
 
-/// Runs `work` with every log line of this thread, at every level, written into the text that it gives back.
+/// Runs `work` on this thread, and gives back what was logged meanwhile, at every level.
+///
+/// The subscriber is one for the process: those of single threads are switched on and off by each other.
 fn logged<T>(work: impl Future<Output = T>) -> (T, String) {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(Level::TRACE)
-        .with_writer(move || writer.clone())
-        .finish();
+    static SUBSCRIBER: Once = Once::new();
+    SUBSCRIBER.call_once(|| {
+        // Takes what crates below us write by `log` as well.
+        tracing_subscriber::fmt()
+            .with_max_level(Level::TRACE)
+            .with_writer(|| ThreadLog)
+            .init();
+    });
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
-    let result = tracing::subscriber::with_default(subscriber, || runtime.block_on(work));
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    (result, text)
+    let result = runtime.block_on(work);
+    let log = String::from_utf8(LOG.take()).unwrap();
+    (result, log)
 }
 
 proptest! {
@@ -109,6 +118,7 @@ proptest! {
         });
         prop_assert!(!errors.is_empty());
         prop_assert!(log.contains("called the backend"), "the log is on");
+        prop_assert!(log.contains("hyper_util"), "and that of the crates below: {}", log);
         for error in errors {
             let text = format!("{error} {error:?}");
             prop_assert_eq!(leaks(&text), None, "{}", text);

@@ -6,3 +6,4 @@ pub mod clock;
 pub mod iam;
 pub mod ops;
 pub mod plan;
+pub mod server;

@@ -4,6 +4,7 @@ pub mod crds;
 pub mod duration;
 pub mod logging;
 pub mod run;
+pub mod server;
 
 use clap::{Parser, Subcommand};
 
@@ -28,6 +29,8 @@ enum Command {
     Run(Box<run::Args>),
     /// Print the custom resource definitions as YAML.
     Crds,
+    /// Run the embedded IAM server: Kestra's IAM API without a licence.
+    Server(Box<server::Args>),
 }
 
 impl Cli {
@@ -36,6 +39,7 @@ impl Cli {
         match self.command {
             Command::Run(args) => run::run(*args).await,
             Command::Crds => crds::print(),
+            Command::Server(args) => server::run(*args).await,
         }
     }
 }

@@ -3,6 +3,8 @@
 //! Shapes and spellings follow the OpenAPI documents of Kestra 1.3 and 2.0. Members that are absent are left out,
 //! never sent as null: official clients fail on null. Unknown members are ignored in both directions.
 
+mod users;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -10,6 +12,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::model::{BindingId, GroupId, PrincipalId, RoleId, TokenId, TokenValue};
+
+pub use users::{
+    Autocomplete, FlagRequest, Ids, OwnPasswordRequest, PasswordRequest, SetupRequest, Tenant,
+    TenantAccessRequest, User, UserGroup, UserGroupsRequest, UserRequest, UserSummary,
+};
 
 /// What a role allows: resource to actions, both free strings, in the order in which they were sent.
 pub type Permissions = BTreeMap<String, Vec<String>>;
@@ -367,6 +374,9 @@ pub struct RoleSummary {
     /// Kestra's own.
     #[serde(default, deserialize_with = "or_default")]
     pub is_managed: bool,
+    /// How many permissions it has; 2.x only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permission_count: Option<usize>,
 }
 
 /// Body of POST and PUT of a role: full replacement.

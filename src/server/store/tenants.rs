@@ -1,0 +1,108 @@
+//! Tenants.
+
+use jiff::Timestamp;
+use sqlx::FromRow;
+
+use crate::server::error::Error;
+use crate::server::options::Compat;
+use crate::server::rules::managed;
+
+use super::listing::{Column, Columns, Listing, page};
+use super::{Db, access, bindings, or_conflict, roles};
+
+/// A tenant.
+#[derive(Clone, Debug, FromRow)]
+pub(crate) struct Tenant {
+    pub(crate) id: String,
+    pub(crate) name: String,
+}
+
+const COLUMNS: Columns = Columns {
+    fields: &[
+        ("q", Column::AnyOf(&["t.id", "t.name"])),
+        ("id", Column::Text("t.id")),
+        ("name", Column::Text("t.name")),
+    ],
+    order: "t.created_at, t.id",
+};
+
+pub(crate) async fn get(db: &mut Db, id: &str) -> Result<Option<Tenant>, Error> {
+    let found = sqlx::query_as("SELECT id, name FROM tenants WHERE id = $1");
+    Ok(found.bind(id).fetch_optional(db).await?)
+}
+
+pub(crate) async fn ids(db: &mut Db) -> Result<Vec<String>, Error> {
+    let ids = sqlx::query_scalar("SELECT id FROM tenants ORDER BY created_at, id");
+    Ok(ids.fetch_all(db).await?)
+}
+
+pub(crate) async fn list(db: &mut Db, listing: &Listing) -> Result<(Vec<Tenant>, i64), Error> {
+    let all = |sql: &mut sqlx::QueryBuilder<sqlx::Sqlite>| {
+        sql.push("FROM tenants t WHERE TRUE");
+    };
+    page(db, "SELECT t.id, t.name", all, &COLUMNS, listing).await
+}
+
+pub(crate) async fn insert(db: &mut Db, id: &str, name: &str, now: Timestamp) -> Result<(), Error> {
+    sqlx::query("INSERT INTO tenants (id, name, created_at) VALUES ($1, $2, $3)")
+        .bind(id)
+        .bind(name)
+        .bind(now.as_millisecond())
+        .execute(db)
+        .await
+        .map_err(|error| or_conflict(error, || format!("tenant '{id}' exists")))?;
+    Ok(())
+}
+
+/// Makes a tenant with its managed roles unless it is there.
+pub(crate) async fn ensure(
+    db: &mut Db,
+    compat: Compat,
+    id: &str,
+    name: Option<&str>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    if get(db, id).await?.is_none() {
+        insert(db, id, name.unwrap_or(id), now).await?;
+        roles::put_managed(db, compat, id, now).await?;
+    }
+    Ok(())
+}
+
+/// Lets a principal in and gives it the managed role Admin, unless it has both.
+pub(crate) async fn make_admin(
+    db: &mut Db,
+    id: &str,
+    principal: &str,
+    now: Timestamp,
+) -> Result<(), Error> {
+    access::put(db, id, principal).await?;
+    bindings::ensure(db, id, principal, &managed::admin_of(id), now).await
+}
+
+pub(crate) async fn rename(db: &mut Db, id: &str, name: &str) -> Result<bool, Error> {
+    let renamed = sqlx::query("UPDATE tenants SET name = $2 WHERE id = $1")
+        .bind(id)
+        .bind(name)
+        .execute(db)
+        .await?;
+    Ok(renamed.rows_affected() > 0)
+}
+
+/// Removes the tenant with all that belongs to it.
+pub(crate) async fn delete(db: &mut Db, id: &str) -> Result<bool, Error> {
+    let deleted = sqlx::query("DELETE FROM tenants WHERE id = $1")
+        .bind(id)
+        .execute(db)
+        .await?;
+    Ok(deleted.rows_affected() > 0)
+}
+
+/// The tenants that a principal may enter.
+pub(crate) async fn of_principal(db: &mut Db, principal: &str) -> Result<Vec<Tenant>, Error> {
+    let tenants = sqlx::query_as(
+        "SELECT t.id, t.name FROM tenant_access a JOIN tenants t ON t.id = a.tenant_id
+         WHERE a.principal_id = $1 ORDER BY t.created_at, t.id",
+    );
+    Ok(tenants.bind(principal).fetch_all(db).await?)
+}

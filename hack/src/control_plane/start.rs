@@ -1,6 +1,7 @@
 //! Starts the three programs with the flags that a test wants.
 
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -87,71 +88,78 @@ impl Ports {
     }
 }
 
+/// It may lose everything with the machine, and elects itself at once: there is nobody else.
 fn etcd(binaries: &Binaries, files: &Files, ports: &Ports) -> Command {
+    let data = files.scratch.file("etcd");
     let clients = format!("http://127.0.0.1:{}", ports.etcd);
     let peers = format!("http://127.0.0.1:{}", ports.etcd_peers);
-    let mut etcd = Command::new(binaries.program("etcd"));
-    etcd.arg("--unsafe-no-fsync")
-        .arg("--data-dir")
-        .arg(files.scratch.file("etcd"));
-    etcd.args([
-        "--listen-client-urls",
-        &clients,
-        "--advertise-client-urls",
-        &clients,
-    ]);
-    etcd.args([
-        "--listen-peer-urls",
-        &peers,
-        "--initial-advertise-peer-urls",
-        &peers,
-    ]);
-    etcd.args(["--initial-cluster", &format!("default={peers}")]);
-    etcd
+    let flags = format!(
+        "--unsafe-no-fsync
+         --heartbeat-interval=10
+         --election-timeout=100
+         --data-dir={data}
+         --listen-client-urls={clients}
+         --advertise-client-urls={clients}
+         --listen-peer-urls={peers}
+         --initial-advertise-peer-urls={peers}
+         --initial-cluster=default={peers}",
+        data = data.display(),
+    );
+    command(binaries.program("etcd"), &flags)
 }
 
+/// It serves this machine alone, so no endpoint is written down for pods. The audit log may grow to any size: it is
+/// never moved aside under whoever counts its lines.
 fn api_server(binaries: &Binaries, files: &Files, ports: &Ports) -> Command {
-    let mut server = Command::new(binaries.program("kube-apiserver"));
-    server.arg(format!("--etcd-servers=http://127.0.0.1:{}", ports.etcd));
-    server.arg(format!("--secure-port={}", ports.api_server));
-    // Nothing but clients of this machine; so there is no endpoint to write down for pods either.
-    server.args([
-        "--bind-address=127.0.0.1",
-        "--endpoint-reconciler-type=none",
-    ]);
-    server.args([
-        "--authorization-mode=Node,RBAC",
-        "--service-cluster-ip-range=10.0.0.0/24",
-    ]);
-    server.arg("--service-account-issuer=https://kubernetes.default.svc.cluster.local");
-    server.arg("--cert-dir").arg(files.certificates());
-    server.arg("--token-auth-file").arg(files.tokens());
-    server
-        .arg("--service-account-key-file")
-        .arg(files.account_key());
-    server
-        .arg("--service-account-signing-key-file")
-        .arg(files.account_key());
-    server.arg("--audit-policy-file").arg(files.audit_policy());
-    server.arg("--audit-log-path").arg(files.audit_log());
-    // In megabytes: never moved aside under whoever counts its lines.
-    server.arg("--audit-log-maxsize=100000");
-    server
+    let flags = format!(
+        "--etcd-servers=http://127.0.0.1:{etcd}
+         --bind-address=127.0.0.1
+         --secure-port={port}
+         --endpoint-reconciler-type=none
+         --service-cluster-ip-range=10.0.0.0/24
+         --authorization-mode=Node,RBAC
+         --token-auth-file={tokens}
+         --cert-dir={certificates}
+         --service-account-issuer=https://kubernetes.default.svc.cluster.local
+         --service-account-key-file={account_key}
+         --service-account-signing-key-file={account_key}
+         --audit-policy-file={audit_policy}
+         --audit-log-path={audit_log}
+         --audit-log-maxsize=100000",
+        etcd = ports.etcd,
+        port = ports.api_server,
+        tokens = files.tokens().display(),
+        certificates = files.certificates().display(),
+        account_key = files.account_key().display(),
+        audit_policy = files.audit_policy().display(),
+        audit_log = files.audit_log().display(),
+    );
+    command(binaries.program("kube-apiserver"), &flags)
 }
 
+/// Each controller asks for an account and a token first: the usual 20 requests a second would make that take seconds.
 fn controller_manager(binaries: &Binaries, files: &Files) -> Command {
-    let mut manager = Command::new(binaries.program("kube-controller-manager"));
-    manager.args([
-        "--use-service-account-credentials",
-        "--leader-elect=false",
-        "--secure-port=0",
-    ]);
-    manager.arg("--kubeconfig").arg(files.manager_kubeconfig());
-    manager
-        .arg("--service-account-private-key-file")
-        .arg(files.account_key());
-    manager.arg("--root-ca-file").arg(files.ca());
-    manager
+    let flags = format!(
+        "--kubeconfig={kubeconfig}
+         --kube-api-qps=1000
+         --kube-api-burst=1000
+         --use-service-account-credentials
+         --service-account-private-key-file={account_key}
+         --root-ca-file={ca}
+         --leader-elect=false
+         --secure-port=0",
+        kubeconfig = files.manager_kubeconfig().display(),
+        account_key = files.account_key().display(),
+        ca = files.ca().display(),
+    );
+    command(binaries.program("kube-controller-manager"), &flags)
+}
+
+/// One flag a line.
+fn command(program: PathBuf, flags: &str) -> Command {
+    let mut command = Command::new(program);
+    command.args(flags.lines().map(str::trim));
+    command
 }
 
 /// Ready is the server when it says so: the roles of RBAC exist then.

@@ -11,6 +11,7 @@
 mod canned;
 mod clock;
 mod config;
+mod embedded;
 mod faults;
 mod lists;
 mod membership;

@@ -1,4 +1,14 @@
-//! The custom resources on a real API server.
+//! The custom resources: their schemas, the files made from them, and a real API server with them.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod cluster;
+mod examples;
+mod generated;
+mod kubectl;
+mod schema;
 mod tables;

@@ -1,0 +1,67 @@
+# `make` or `make help` lists the targets.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+TARGET ?= $(or $(CARGO_TARGET_DIR),target)
+CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kestra-iam-operator
+
+# One set of features for whatever is built here, so that nothing is compiled twice.
+BUILD := cargo build --locked --workspace
+TEST := cargo test --locked --workspace
+
+CARGO_DENY_VERSION := 0.20.2
+DENY := $(or $(shell command -v cargo-deny),$(CACHE)/tools/bin/cargo-deny)
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build operator and IAM server: one program, target/debug/kestra-iam-operator
+	@$(BUILD) --bin kestra-iam-operator
+
+.PHONY: cluster
+cluster: ## Run a real Kubernetes control plane until Ctrl-C, and print its KUBECONFIG
+	@$(BUILD) --quiet --bin testbed-cluster
+	@exec $(TARGET)/debug/testbed-cluster
+
+.PHONY: test
+test: ## Run all tests, on a real Kubernetes (built once, in about five minutes, where none is found)
+	@$(TEST)
+
+.PHONY: lint
+lint: format clippy rustdoc deny advisories ## Check format, lints, documentation and dependencies
+
+.PHONY: format
+format:
+	@cargo fmt --all --check
+	@unformatted=$$(gofmt -l hack/kubernetes); test -z "$$unformatted" || { echo "Run gofmt -w $$unformatted"; exit 1; }
+
+.PHONY: clippy
+clippy:
+	@cargo clippy --locked --workspace --all-targets -- -D warnings
+
+.PHONY: rustdoc
+rustdoc:
+	@RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items --quiet
+
+.PHONY: deny
+deny: $(DENY)
+	@$(DENY) --locked check bans licenses sources
+
+# The database of advisories comes from the network; without one, everything else is still checked.
+.PHONY: advisories
+advisories: $(DENY)
+	@if $(DENY) --locked fetch db >/dev/null 2>&1; \
+	then $(DENY) --locked check advisories; \
+	else echo "The advisory database is out of reach: known vulnerabilities are NOT checked."; fi
+
+$(CACHE)/tools/bin/cargo-deny:
+	@echo "Building cargo-deny $(CARGO_DENY_VERSION), once; some minutes."
+	@cargo install --locked --quiet --root $(CACHE)/tools cargo-deny@$(CARGO_DENY_VERSION)
+
+.PHONY: clean
+clean: ## Remove what was built here; the Kubernetes programs in the user's cache stay
+	@cargo clean

@@ -2,7 +2,7 @@
 
 use kestra_iam_operator::api::crds;
 use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
-use kube::core::{ApiResource, GroupVersionKind};
+use kube::core::{ApiResource, GroupVersionKind, Status};
 use serde_json::Value;
 use testbed::{ControlPlane, Namespace, wait_for};
 use tokio::sync::OnceCell;
@@ -29,14 +29,14 @@ impl Cluster {
         }
     }
 
-    /// What the API server says about creating `object`: nothing if it would take it.
-    pub(crate) async fn create_dry(&self, object: &Value) -> String {
+    /// What the API server would store for `object`, or what it says about it.
+    pub(crate) async fn create_dry(&self, object: &Value) -> Result<DynamicObject, String> {
         let params = PostParams {
             dry_run: true,
             ..PostParams::default()
         };
         let object: DynamicObject = serde_json::from_value(object.clone()).unwrap();
-        causes(self.api(&object).create(&params, &object).await)
+        refusal(self.api(&object).create(&params, &object).await)
     }
 
     pub(crate) async fn create(&self, object: &Value) -> DynamicObject {
@@ -47,14 +47,18 @@ impl Cluster {
             .unwrap()
     }
 
-    /// What the API server says about changing `object` by a merge patch: nothing if it would take it.
-    pub(crate) async fn patch_dry(&self, object: &DynamicObject, patch: &Value) -> String {
+    /// What the API server would store for `object` after a merge patch, or what it says about it.
+    pub(crate) async fn patch_dry(
+        &self,
+        object: &DynamicObject,
+        patch: &Value,
+    ) -> Result<DynamicObject, String> {
         let params = PatchParams {
             dry_run: true,
             ..PatchParams::default()
         };
         let name = object.metadata.name.as_deref().unwrap();
-        causes(
+        refusal(
             self.api(object)
                 .patch(name, &params, &Patch::Merge(patch))
                 .await,
@@ -103,21 +107,22 @@ async fn install(control: &ControlPlane) {
 /// What the server adds when it leaves out the rules because of an error before them.
 const STOPPED: &str = "some validation rules were not checked because the object was invalid";
 
-/// The causes of a refusal, each a line `field: message`.
-fn causes(answer: kube::Result<DynamicObject>) -> String {
-    let status = match answer {
-        Ok(_) => return String::new(),
-        Err(kube::Error::Api(status)) => status,
-        Err(error) => panic!("no answer: {error}"),
-    };
+/// Turns a refusal into its causes, each a line `field: message`.
+fn refusal(answer: kube::Result<DynamicObject>) -> Result<DynamicObject, String> {
+    answer.map_err(|error| match error {
+        kube::Error::Api(status) => causes(&status),
+        error => panic!("no answer: {error}"),
+    })
+}
+
+fn causes(status: &Status) -> String {
     let causes = status.details.iter().flat_map(|details| &details.causes);
     let told: Vec<String> = causes
         .filter(|cause| !cause.message.contains(STOPPED))
         .map(|cause| format!("{}: {}", cause.field, cause.message))
         .collect();
     if told.is_empty() {
-        status.message.clone()
-    } else {
-        told.join("\n")
+        return status.message.clone();
     }
+    told.join("\n")
 }

@@ -10,5 +10,8 @@ mod cluster;
 mod examples;
 mod generated;
 mod kubectl;
+mod objects;
+mod reading;
 mod schema;
+mod status;
 mod tables;

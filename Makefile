@@ -31,6 +31,10 @@ cluster: ## Run a real Kubernetes control plane until Ctrl-C, and print its KUBE
 test: ## Run all tests, on a real Kubernetes (built once, in about five minutes, where none is found)
 	@$(TEST)
 
+.PHONY: generate
+generate: ## Write crds/ and docs/reference/ anew from the types in src/api
+	@UPDATE=1 $(TEST) --quiet --test api generated::
+
 .PHONY: lint
 lint: format clippy rustdoc deny advisories ## Check format, lints, documentation and dependencies
 

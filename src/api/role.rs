@@ -47,7 +47,7 @@ pub struct RoleSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(transform = description)]
     pub description: Option<String>,
-    /// The actions that the role allows on each resource, such as FLOW: [READ]. Both are handed to the backend as they
+    /// The actions that the role allows on each resource, such as `FLOW: [READ]`. Both are handed to the backend as they
     /// are written here; what it knows depends on its version.
     #[schemars(
         extend("maxProperties" = 128),

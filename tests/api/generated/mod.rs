@@ -6,6 +6,7 @@ mod page;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use kestra_iam_operator::api::{crds, to_yaml};
 
@@ -31,6 +32,21 @@ fn the_reference_pages_are_fresh() {
         (name, page::of(&crd))
     });
     holds("docs/reference", &pages.collect());
+}
+
+#[test]
+fn the_program_prints_the_definitions() {
+    let program = env!("CARGO_BIN_EXE_kestra-iam-operator");
+    let output = Command::new(program).arg("crds").output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let kinds: Vec<&str> = printed
+        .lines()
+        .filter_map(|line| line.strip_prefix("    kind: "))
+        .collect();
+    let all = crds().into_iter().map(|crd| crd.spec.names.kind);
+    assert_eq!(kinds, all.collect::<Vec<_>>());
+    assert_eq!(printed, to_yaml(&crds()).unwrap());
 }
 
 /// The folder holds these files and no others.

@@ -51,7 +51,7 @@ impl IamServer {
         })
     }
 
-    /// `http://127.0.0.1:PORT`, the same after a restart.
+    /// `http://127.0.0.1:PORT`, the same after a restart; `https` if flags asked for TLS.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
@@ -80,8 +80,11 @@ impl IamServer {
         if self.process.exit()?.is_none() {
             self.process.kill().await?;
         }
-        let address = self.url.trim_start_matches("http://").to_owned();
-        self.process = self.command.start(&address)?;
+        let (_, address) = self
+            .url
+            .split_once("://")
+            .context("no address to listen on")?;
+        self.process = self.command.start(address)?;
         await_url(&self.process).await?;
         Ok(())
     }

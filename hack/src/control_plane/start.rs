@@ -208,7 +208,37 @@ pub(super) async fn await_controllers(manager: &Process, files: &Files) -> Resul
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+
     use super::*;
+    use crate::{Finder, Scratch};
+
+    #[tokio::test]
+    async fn a_failed_start_is_told_with_the_log_of_who_failed() {
+        let whole = Binaries::find().unwrap();
+        let scratch = Scratch::new("broken").unwrap();
+        for name in ["etcd", "kube-controller-manager", "kubectl"] {
+            symlink(whole.program(name), scratch.file(name)).unwrap();
+        }
+        let stand_in = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/stand-ins/kube-apiserver"
+        );
+        symlink(stand_in, scratch.file("kube-apiserver")).unwrap();
+        let mut finder = Finder::from_env();
+        finder.assets = Some(scratch.path().to_owned());
+
+        let error = start(finder.find().unwrap(), Ports::free)
+            .await
+            .unwrap_err();
+        let told = format!("{error:?}");
+        assert!(
+            told.contains("kube-apiserver ended (exit code 1)"),
+            "{told}"
+        );
+        assert!(told.contains("log of kube-apiserver"), "{told}");
+        assert!(told.contains("unknown flag: --etcd-servers"), "{told}");
+    }
 
     #[tokio::test]
     async fn a_lost_race_for_a_port_is_run_again() {

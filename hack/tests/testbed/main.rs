@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod binaries;
 #[cfg(test)]
+mod clock;
+#[cfg(test)]
 mod cluster;
 #[cfg(test)]
 mod control_plane;

@@ -4,9 +4,14 @@
 //! well above what a rule refuses, because the server skips the rules of a text that is longer than that.
 
 use schemars::Schema;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::duration::GRAMMAR;
+
+const SET_ONCE: &str = "is set once: delete the object and create it anew to change this";
+
+/// The grammar of most Kubernetes names, a DNS subdomain.
+const SUBDOMAIN: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
 
 /// Adds the CEL rule `rule`, which refuses with `message`.
 pub(super) fn must(rule: impl Into<String>, message: impl Into<String>) -> impl Fn(&mut Schema) {
@@ -34,16 +39,13 @@ pub(super) fn set_once(field: &str) -> impl Fn(&mut Schema) {
             "has(self.{field}) == has(oldSelf.{field}) && \
              (!has(self.{field}) || self.{field} == oldSelf.{field})"
         ),
-        "is set once: delete the object and create it anew to change this",
+        SET_ONCE,
     )
 }
 
 /// Refuses a change of a member that is always there.
 pub(super) fn unchanged(schema: &mut Schema) {
-    must(
-        "self == oldSelf",
-        "is set once: delete the object and create it anew to change this",
-    )(schema);
+    must("self == oldSelf", SET_ONCE)(schema);
 }
 
 /// Refuses durations shorter than `least`.
@@ -54,9 +56,8 @@ pub(super) fn at_least(least: &str) -> impl Fn(&mut Schema) {
     )
 }
 
-/// CEL that is true unless both durations are there, well-formed, and `relation` (over `a` and `b`) is false.
-///
-/// `left` and `right` are members of `self` whose parents are there.
+/// CEL that is false only if the durations `left` and `right` are both there and well-formed, and `relation` between
+/// `<left>` and `<right>` does not hold. Their parents have to be there.
 pub(super) fn durations_hold(left: &str, right: &str, relation: &str) -> String {
     let relation = relation
         .replace("<left>", &format!("duration({left})"))
@@ -117,8 +118,7 @@ pub(super) fn description(schema: &mut Schema) {
 pub(super) fn object_name(schema: &mut Schema) {
     max_length(schema, 512);
     must(
-        "self.size() <= 253 && \
-         self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",
+        format!("self.size() <= 253 && self.matches('{SUBDOMAIN}')"),
         "write the name of an object: at most 253 lower-case letters, digits, hyphens and dots",
     )(schema);
 }
@@ -161,8 +161,10 @@ pub(super) fn max_length(schema: &mut Schema, characters: u32) {
 pub(super) fn reference_name(schema: &mut Schema) {
     must_at(
         ".name",
-        "self.kind.startsWith('External') || (self.name.size() <= 253 && \
-         self.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$'))",
+        format!(
+            "self.kind.startsWith('External') || \
+             (self.name.size() <= 253 && self.name.matches('{SUBDOMAIN}'))"
+        ),
         "write the name of an object, or an External kind for a name that only the backend knows",
     )(schema);
 }
@@ -179,27 +181,10 @@ fn edit_member(schema: &mut Schema, member: &str, edit: &impl Fn(&mut Schema)) {
 
 fn push_rule(schema: &mut Schema, rule: Value) {
     let object = schema.ensure_object();
-    collapse_option(object);
     let rules = object
         .entry("x-kubernetes-validations")
         .or_insert_with(|| json!([]));
     if let Value::Array(rules) = rules {
         rules.push(rule);
-    }
-}
-
-/// Turns the `anyOf [T, null]` of an optional struct into `T`, so that its own rules and those of the field add up.
-fn collapse_option(object: &mut Map<String, Value>) {
-    let Some(Value::Array(branches)) = object.get("anyOf") else {
-        return;
-    };
-    if let [Value::Object(inner), Value::Object(null)] = branches.as_slice()
-        && null.get("type") == Some(&json!("null"))
-    {
-        let inner = inner.clone();
-        object.remove("anyOf");
-        for (key, value) in inner {
-            object.entry(key).or_insert(value);
-        }
     }
 }

@@ -1,13 +1,4 @@
-//! Names that objects, Secrets and requests carry: group, finalizer, annotations, labels.
-
-/// API group of all kinds.
-pub const GROUP: &str = "kestra-iam.dev";
-
-/// API version of all kinds.
-pub const VERSION: &str = "v1alpha1";
-
-/// Category that lists all kinds: `kubectl get kestra-iam -A`.
-pub const CATEGORY: &str = "kestra-iam";
+//! Names that objects, Secrets and requests carry: finalizer, annotations, labels, keys.
 
 /// Field manager of every write to the API server.
 pub const FIELD_MANAGER: &str = "kestra-iam-operator";

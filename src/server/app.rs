@@ -69,7 +69,7 @@ impl App {
         super::routes::router(self)
     }
 
-    /// Writes down when tokens were last used. Happens by itself within ten seconds while [`super::serve`] runs, and
+    /// Writes down when tokens were last used. Happens by itself within ten seconds while [`super::serve()`] runs, and
     /// when it ends.
     pub async fn flush_usage(&self) -> Result<(), Error> {
         self.usage().flush(self.store()).await

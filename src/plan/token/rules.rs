@@ -90,7 +90,7 @@ pub struct InUse {
 /// The smallest distance of two issues out of turn, once there were several.
 pub type Pace = SignedDuration;
 
-/// Decides. [`super::look`] must have nothing left to look at.
+/// Decides. [`super::look()`] must have nothing left to look at.
 #[must_use]
 pub fn plan(policy: &Policy, seen: &Observed, pace: Pace, now: Timestamp) -> Plan {
     let mut plan = Plan {

@@ -1,10 +1,15 @@
-//! `kestra-iam-operator crds`.
+//! `kestra-iam-operator crds`: the custom resources' definitions.
 
-use std::io::Write;
+use std::io::{self, Write};
 
-/// Prints the custom resource definitions, ready for `kubectl apply --server-side -f -`.
+use anyhow::Context;
+
+use crate::api;
+
+/// Prints the definitions as one YAML stream, for `kubectl apply --server-side -f -`.
 pub fn print() -> anyhow::Result<()> {
-    let yaml = crate::api::to_yaml(&crate::api::crds())?;
-    std::io::stdout().write_all(yaml.as_bytes())?;
-    Ok(())
+    let yaml = api::to_yaml(&api::crds()).context("writing YAML")?;
+    io::stdout()
+        .write_all(yaml.as_bytes())
+        .context("writing to stdout")
 }

@@ -5,7 +5,7 @@ use crate::ops::telemetry::{self, Filter, Format};
 /// Flags shared by the subcommands that keep running.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Logging")]
-pub struct Args {
+pub struct Logging {
     /// How log lines are written to stderr: `text` for people, `json` for one JSON object a line.
     #[arg(
         long,
@@ -26,7 +26,7 @@ pub struct Args {
     pub log_level: Filter,
 }
 
-impl Args {
+impl Logging {
     /// Starts logging for the whole process.
     pub fn install(&self) -> anyhow::Result<()> {
         Ok(telemetry::install(self.log_format, &self.log_level)?)

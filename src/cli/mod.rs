@@ -5,6 +5,7 @@ pub mod duration;
 pub mod logging;
 pub mod run;
 pub mod server;
+pub mod words;
 
 use clap::{Parser, Subcommand};
 
@@ -27,7 +28,9 @@ pub struct Cli {
 enum Command {
     /// Run the operator: keep Kestra's IAM equal to the custom resources of a cluster.
     Run(Box<run::Args>),
-    /// Print the custom resource definitions as YAML.
+    /// Print the definitions of the custom resources as YAML, to be applied before `run` starts.
+    ///
+    /// kestra-iam-operator crds | kubectl apply --server-side -f -
     Crds,
     /// Run the embedded IAM server: Kestra's IAM API without a licence.
     Server(Box<server::Args>),

@@ -63,7 +63,13 @@ pub struct ServerArgs {
     pub tenant_admin_access: Vec<String>,
 
     /// Line of Kestra to behave like
-    #[arg(long, env = "KESTRA_IAM_COMPAT", value_enum, default_value = "1.x")]
+    #[arg(
+        long,
+        env = "KESTRA_IAM_COMPAT",
+        value_enum,
+        default_value = "1.x",
+        value_name = "LINE"
+    )]
     pub compat: Compat,
 
     /// PEM file with the certificate chain; turns TLS on

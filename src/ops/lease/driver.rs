@@ -14,8 +14,10 @@ use super::record::{self, Candidate};
 use super::timing::Timing;
 use super::{Leadership, State};
 use crate::clock::Clock;
+use crate::ops::cluster::explain;
 
 /// Starts a candidate for the Lease of that name in `api`'s namespace, in a task of its own.
+#[must_use]
 pub fn elect(api: Api<Lease>, candidate: Candidate, timing: Timing, clock: Clock) -> Leadership {
     let nobody = State::Standby {
         holder: None,
@@ -149,8 +151,7 @@ impl Driver {
             {
                 Answer::Refused(status.message)
             }
-            Ok(Err(kube::Error::Api(status))) => Answer::Failed(status.message),
-            Ok(Err(error)) => Answer::Failed(error.to_string()),
+            Ok(Err(error)) => Answer::Failed(explain(&error)),
             Err(_elapsed) => Answer::Failed(format!("no answer within {limit:?}")),
         }
     }

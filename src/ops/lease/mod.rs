@@ -130,14 +130,12 @@ impl Leadership {
 
     /// Waits until leadership is lost, which says why; for ever if it is released instead, or was never at stake.
     pub async fn lost(&self) -> Loss {
-        let mut state = self.state.clone();
-        let lost = state
-            .wait_for(|state| matches!(state, State::Lost(_)))
-            .await;
-        match lost.map(|state| state.clone()) {
-            Ok(State::Lost(loss)) => loss,
-            _ if self.stays() => std::future::pending().await,
-            _ => Loss::Stopped,
+        let loss = |state: &State| matches!(state, State::Lost(_));
+        let _stopped = self.reaches(loss).await;
+        match self.state() {
+            State::Lost(loss) => loss,
+            State::Alone { .. } | State::Released => std::future::pending().await,
+            State::Standby { .. } | State::Leading { .. } => Loss::Stopped,
         }
     }
 
@@ -147,11 +145,6 @@ impl Leadership {
         self.release.cancel();
         let over = |state: &State| !matches!(state, State::Standby { .. } | State::Leading { .. });
         let _ended = self.reaches(over).await;
-    }
-
-    /// The election is over without a loss.
-    fn stays(&self) -> bool {
-        matches!(&*self.state.borrow(), State::Alone { .. } | State::Released)
     }
 
     async fn reaches(&self, wanted: impl FnMut(&State) -> bool) -> Result<(), Loss> {

@@ -42,8 +42,8 @@ const NONE: Faults = Faults {
 
 enum Event {
     Wake,
-    Arrive(Step, u32),
-    Answer(u32, Answer),
+    Arrive(Box<Step>, u32),
+    Answer(u32, Box<Answer>),
     GiveUp(u32),
     Edit,
 }
@@ -189,14 +189,14 @@ impl World {
     fn handle(&mut self, who: usize, life: u32, event: Event) {
         match event {
             Event::Edit => self.edit(),
-            Event::Arrive(step, request) => self.arrive(who, life, step, request),
+            Event::Arrive(step, request) => self.arrive(who, life, *step, request),
             _ if self.replicas[who].life != life => {}
             event if self.replicas[who].frozen > self.now => {
                 let left = self.replicas[who].frozen - self.now;
                 self.schedule(left, who, event);
             }
             Event::Wake => self.wake(who),
-            Event::Answer(request, answer) => self.answer(who, request, answer),
+            Event::Answer(request, answer) => self.answer(who, request, *answer),
             Event::GiveUp(request) => self.give_up(who, request),
         }
     }
@@ -232,7 +232,7 @@ impl World {
         let patience = u64::try_from(patience.as_millis()).unwrap();
         if !self.chance(self.faults.lost) {
             let travel = self.travel();
-            self.schedule(pause + travel, who, Event::Arrive(step, request));
+            self.schedule(pause + travel, who, Event::Arrive(Box::new(step), request));
         }
         self.schedule(pause + patience, who, Event::GiveUp(request));
         self.maybe_freeze(who);
@@ -257,7 +257,7 @@ impl World {
         };
         if !self.chance(self.faults.lost) {
             let travel = self.travel();
-            self.enqueue(travel, who, life, Event::Answer(request, answer));
+            self.enqueue(travel, who, life, Event::Answer(request, Box::new(answer)));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use kestra_iam_operator::iam::client::{Change, Class, Deletion, Made, Subject};
+use kestra_iam_operator::iam::client::{AccountSpec, Change, Class, Deletion, Made, Subject};
 use kestra_iam_operator::iam::wire::{BindingRequest, SubjectKind};
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -204,6 +204,36 @@ async fn a_server_that_ignores_the_subject_is_filtered_here() {
     let mine = server.client().bindings_of(&subject).await.unwrap();
     let ids: Vec<_> = mine.iter().map(|binding| binding.id.as_str()).collect();
     assert_eq!(ids, ["1"]);
+}
+
+/// The update replaces: a list left out may clear memberships or keep them, so it is never left out.
+#[tokio::test]
+async fn an_account_is_sent_with_all_of_its_groups_and_none_means_none() {
+    let server = Canned::always(Answer::json(200, &json!({"id": "a", "name": "ci-bot"}))).await;
+    let mut spec = AccountSpec {
+        name: "ci-bot".into(),
+        description: None,
+        groups: vec!["g".into(), "h".into()],
+    };
+    server
+        .client()
+        .update_account(&"a".into(), &spec)
+        .await
+        .unwrap();
+    spec.groups.clear();
+    server
+        .client()
+        .update_account(&"a".into(), &spec)
+        .await
+        .unwrap();
+    let sent: Vec<Value> = server
+        .seen()
+        .iter()
+        .map(|seen| serde_json::from_str(&seen.body).unwrap())
+        .collect();
+    let groups = json!([{"id": "g"}, {"id": "h"}]);
+    assert_eq!(sent[0], json!({"name": "ci-bot", "groups": groups}));
+    assert_eq!(sent[1], json!({"name": "ci-bot", "groups": []}));
 }
 
 const DELETE_INSTANCE: &str = "DELETE /api/v1/service-accounts/a";

@@ -34,11 +34,9 @@ impl Failure {
 /// Reads the body to its end, or gives the connection up once it is too large.
 pub(super) async fn collect(response: Response) -> Result<Body, Failure> {
     let announced = response.content_length().unwrap_or(0);
-    let announced = usize::try_from(announced).unwrap_or(usize::MAX);
-    if announced > LARGEST_BODY {
-        return Err(Failure::TooLarge);
-    }
-    let mut body = Zeroizing::new(Vec::with_capacity(announced));
+    // What is announced only saves copies: what comes is what counts.
+    let expected = usize::try_from(announced).map_or(LARGEST_BODY, |size| size.min(LARGEST_BODY));
+    let mut body = Zeroizing::new(Vec::with_capacity(expected));
     let mut chunks = response.bytes_stream();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|error| Failure::Outage(transport::outage(&error)))?;

@@ -174,3 +174,22 @@ fn trusting(
         .build()
         .map_err(|_| wrong("ca", PEM_RULE))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_logs_headers_sees_that_this_one_is_a_secret() {
+        let value = || TokenValue::new("a-value".to_owned());
+        let basic = Credential::Basic {
+            user: "rick".to_owned(),
+            password: value(),
+        };
+        for credential in [Credential::Bearer(value()), basic] {
+            let header = authorization(&credential).unwrap();
+            assert!(header.is_sensitive());
+            assert_eq!(format!("{header:?}"), "Sensitive");
+        }
+    }
+}

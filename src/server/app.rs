@@ -52,7 +52,7 @@ struct Shared {
 impl App {
     /// Opens or makes the database `iam.db` in `dir`; afterwards the tenant `main` exists.
     pub async fn open(dir: &Path, settings: Settings, clock: Clock) -> Result<Self, OpenError> {
-        let store = Store::open(dir, settings.compat, clock.now()).await?;
+        let store = Store::open(dir, settings.compat).await?;
         let uuid = store.uuid().await?;
         Ok(Self(Arc::new(Shared {
             settings,

@@ -106,8 +106,8 @@ impl App {
         self.ensure_token(&mut tx, &admin, &token).await?;
         for tenant in tenants {
             let tenant = names::tenant("tenant-admin-access", Some(tenant.clone()))?;
-            tenants::ensure(&mut tx, self.compat(), &tenant, None, self.now()).await?;
-            tenants::make_admin(&mut tx, &tenant, &admin.id, self.now()).await?;
+            tenants::ensure(&mut tx, self.compat(), &tenant, None).await?;
+            tenants::make_admin(&mut tx, &tenant, &admin.id).await?;
         }
         Ok(tx.commit().await.map_err(Error::from)?)
     }
@@ -124,7 +124,7 @@ impl App {
         }
         let description = Some("Made by the server's own configuration".to_owned());
         let new = NewPrincipal::account(ADMIN.to_owned(), description, true);
-        let admin = principals::insert(db, new, self.now()).await?;
+        let admin = principals::insert(db, new).await?;
         instance::set_admin(db, &admin.id).await?;
         Ok(admin)
     }

@@ -60,7 +60,7 @@ async fn create(at: InTenant, body: Body) -> Result<Json<ServiceAccount>, Error>
     let groups = ids(request.groups);
     let mut change = at.change().await?;
     let new = NewPrincipal::account(name, description, super_admin);
-    let account = principals::insert(&mut change, new, at.now).await?;
+    let account = principals::insert(&mut change, new).await?;
     access::put(&mut change, &at.tenant, &account.id).await?;
     replace_groups(&at, &mut change, &account, &groups).await?;
     let answer = answer(&mut change, &at.tenant, &account).await?;

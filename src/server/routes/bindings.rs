@@ -62,7 +62,7 @@ async fn bind(at: &InTenant, db: &mut Db, request: BindingRequest) -> Result<wir
         role_id: role.id,
         namespace,
     };
-    let id = bindings::insert(db, &at.tenant, &new, at.now).await?;
+    let id = bindings::insert(db, &at.tenant, &new).await?;
     Ok(answer(bindings::get(db, &at.tenant, &id).await?))
 }
 

@@ -42,14 +42,7 @@ async fn create(at: InTenant, body: Body) -> Result<Json<wire::Group>, Error> {
         at.require(&rights::MEMBER_ADD)?;
     }
     let mut change = at.change().await?;
-    let group = groups::insert(
-        &mut change,
-        &at.tenant,
-        &name,
-        description.as_deref(),
-        at.now,
-    )
-    .await?;
+    let group = groups::insert(&mut change, &at.tenant, &name, description.as_deref()).await?;
     for member in members {
         let found = principals::find(&mut change, &member.0).await?;
         let member = found.ok_or_else(|| Error::not_found("user", &member.0))?;

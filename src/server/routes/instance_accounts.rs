@@ -64,7 +64,7 @@ async fn create(owner: Owner, body: Body) -> Result<Json<ServiceAccount>, Error>
     let description = names::optional("description", request.description)?;
     let mut change = owner.change().await?;
     let new = NewPrincipal::account(name, description, super_admin);
-    let account = principals::insert(&mut change, new, owner.now).await?;
+    let account = principals::insert(&mut change, new).await?;
     for tenant in request.tenants.unwrap_or_default() {
         enter(&mut change, &tenant, &account.id).await?;
     }

@@ -36,7 +36,7 @@ async fn create(at: InTenant, body: Body) -> Result<Json<wire::Role>, Error> {
     at.require(&rights::ROLE_CREATE)?;
     let draft = draft(&at, &body)?;
     let mut change = at.change().await?;
-    let role = roles::insert(&mut change, &at.tenant, &draft, at.now).await?;
+    let role = roles::insert(&mut change, &at.tenant, &draft).await?;
     change.commit(&[&role.id]).await?;
     answer(role).map(Json)
 }

@@ -40,7 +40,6 @@ async fn set_up(
     if principals::anybody(&mut change).await? {
         return Err(closed());
     }
-    let now = app.now();
     let new = principals::NewPrincipal {
         kind: USER,
         username: email.clone(),
@@ -51,17 +50,10 @@ async fn set_up(
         super_admin: true,
         restricted: false,
     };
-    let user = principals::insert(&mut change, new, now).await?;
+    let user = principals::insert(&mut change, new).await?;
     principals::set_password(&mut change, &user.id, &hash).await?;
-    tenants::ensure(
-        &mut change,
-        app.compat(),
-        &tenant,
-        tenant_name.as_deref(),
-        now,
-    )
-    .await?;
-    tenants::make_admin(&mut change, &tenant, &user.id, now).await?;
+    tenants::ensure(&mut change, app.compat(), &tenant, tenant_name.as_deref()).await?;
+    tenants::make_admin(&mut change, &tenant, &user.id).await?;
     trail.name(&user);
     let answer = answer(&mut change, &user).await?;
     change.commit(&[&user.id]).await?;

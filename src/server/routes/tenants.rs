@@ -30,9 +30,9 @@ async fn create(owner: Owner, body: Body) -> Result<Json<wire::Tenant>, Error> {
     let id = names::tenant("id", request.id)?;
     let name = names::required("name", request.name)?;
     let mut change = owner.change().await?;
-    tenants::insert(&mut change, &id, &name, owner.now).await?;
-    roles::put_managed(&mut change, owner.app.compat(), &id, owner.now).await?;
-    tenants::make_admin(&mut change, &id, &owner.caller.id, owner.now).await?;
+    tenants::insert(&mut change, &id, &name).await?;
+    roles::put_managed(&mut change, owner.app.compat(), &id).await?;
+    tenants::make_admin(&mut change, &id, &owner.caller.id).await?;
     change.commit(&[&id]).await?;
     Ok(Json(answer(Tenant { id, name })))
 }

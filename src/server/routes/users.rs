@@ -64,7 +64,7 @@ async fn create(owner: Owner, body: Body) -> Result<impl IntoResponse, Error> {
         restricted: request.restricted.unwrap_or(false),
     };
     let mut change = owner.change().await?;
-    let user = principals::insert(&mut change, new, owner.now).await?;
+    let user = principals::insert(&mut change, new).await?;
     if let Some(hash) = hash {
         principals::set_password(&mut change, &user.id, &hash).await?;
     }
@@ -72,7 +72,7 @@ async fn create(owner: Owner, body: Body) -> Result<impl IntoResponse, Error> {
         enter(&mut change, &tenant, &user.id).await?;
     }
     set_groups(&mut change, &user.id, &request.groups.unwrap_or_default()).await?;
-    give_default_roles(&owner, &mut change, &user.id).await?;
+    give_default_roles(&mut change, &user.id).await?;
     let answer = answer(&mut change, &user).await?;
     change.commit(&[&user.id]).await?;
     Ok((StatusCode::CREATED, Json(answer)))
@@ -186,10 +186,10 @@ async fn set_groups(db: &mut Db, user: &str, wanted: &[String]) -> Result<(), Er
 }
 
 /// New users get the default role of each tenant that they may enter.
-async fn give_default_roles(owner: &Owner, db: &mut Db, user: &str) -> Result<(), Error> {
+async fn give_default_roles(db: &mut Db, user: &str) -> Result<(), Error> {
     for tenant in tenants::of_principal(db, user).await? {
         if let Some(role) = roles::default_of(db, &tenant.id).await? {
-            bindings::ensure(db, &tenant.id, user, &role.id, owner.now).await?;
+            bindings::ensure(db, &tenant.id, user, &role.id).await?;
         }
     }
     Ok(())

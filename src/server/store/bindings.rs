@@ -1,6 +1,5 @@
 //! Bindings of roles to principals and groups. They are never changed, only made and removed.
 
-use jiff::Timestamp;
 use sqlx::{FromRow, QueryBuilder, Sqlite};
 
 use crate::iam::model::PrincipalId;
@@ -80,7 +79,7 @@ const COLUMNS: Columns = Columns {
         ("name", Column::Text("r.name")),
         ("username", Column::Text("p.username")),
     ],
-    order: "b.created_at, b.id",
+    order: "b.seq",
 };
 
 pub(crate) async fn list(
@@ -104,20 +103,15 @@ pub(crate) async fn get(db: &mut Db, tenant: &str, id: &str) -> Result<Binding, 
 }
 
 /// Makes a binding between things that exist.
-pub(crate) async fn insert(
-    db: &mut Db,
-    tenant: &str,
-    new: &NewBinding,
-    now: Timestamp,
-) -> Result<String, Error> {
+pub(crate) async fn insert(db: &mut Db, tenant: &str, new: &NewBinding) -> Result<String, Error> {
     let (principal, group) = match new.subject {
         SubjectKind::User => (Some(&new.subject_id), None),
         SubjectKind::Group => (None, Some(&new.subject_id)),
     };
     let id = new_id()?;
     sqlx::query(
-        "INSERT INTO bindings (id, tenant_id, principal_id, group_id, role_id, namespace, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO bindings (id, tenant_id, principal_id, group_id, role_id, namespace)
+         VALUES ($1, $2, $3, $4, $5, $6)",
     )
     .bind(&id)
     .bind(tenant)
@@ -125,7 +119,6 @@ pub(crate) async fn insert(
     .bind(group)
     .bind(&new.role_id)
     .bind(new.namespace.as_deref().unwrap_or_default())
-    .bind(now.as_millisecond())
     .execute(db)
     .await
     .map_err(|error| or_conflict(error, || "this binding exists".to_owned()))?;
@@ -138,18 +131,16 @@ pub(crate) async fn ensure(
     tenant: &str,
     principal: &str,
     role: &str,
-    now: Timestamp,
 ) -> Result<(), Error> {
     sqlx::query(
-        "INSERT INTO bindings (id, tenant_id, principal_id, role_id, namespace, created_at)
-         VALUES ($1, $2, $3, $4, '', $5)
+        "INSERT INTO bindings (id, tenant_id, principal_id, role_id, namespace)
+         VALUES ($1, $2, $3, $4, '')
          ON CONFLICT (tenant_id, principal_id, role_id, namespace) DO NOTHING",
     )
     .bind(new_id()?)
     .bind(tenant)
     .bind(principal)
     .bind(role)
-    .bind(now.as_millisecond())
     .execute(db)
     .await?;
     Ok(())

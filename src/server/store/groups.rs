@@ -1,6 +1,5 @@
 //! Groups.
 
-use jiff::Timestamp;
 use sqlx::{FromRow, QueryBuilder, Sqlite};
 
 use crate::server::error::Error;
@@ -24,7 +23,7 @@ const COLUMNS: Columns = Columns {
         ("name", Column::Text("g.name")),
         ("description", Column::Text("g.description")),
     ],
-    order: "g.created_at, g.id",
+    order: "g.seq",
 };
 
 pub(crate) async fn list(
@@ -58,17 +57,15 @@ pub(crate) async fn insert(
     tenant: &str,
     name: &str,
     description: Option<&str>,
-    now: Timestamp,
 ) -> Result<Group, Error> {
     sqlx::query_as(
-        "INSERT INTO user_groups (id, tenant_id, name, description, created_at)
-         VALUES ($1, $2, $3, $4, $5) RETURNING *",
+        "INSERT INTO user_groups (id, tenant_id, name, description)
+         VALUES ($1, $2, $3, $4) RETURNING *",
     )
     .bind(new_id()?)
     .bind(tenant)
     .bind(name)
     .bind(description)
-    .bind(now.as_millisecond())
     .fetch_one(db)
     .await
     .map_err(|error| or_conflict(error, || taken(name)))

@@ -68,11 +68,7 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    pub(crate) async fn open(
-        dir: &Path,
-        compat: Compat,
-        now: Timestamp,
-    ) -> Result<Self, OpenError> {
+    pub(crate) async fn open(dir: &Path, compat: Compat) -> Result<Self, OpenError> {
         make_private(dir).map_err(|source| OpenError::Directory {
             dir: dir.display().to_string(),
             source,
@@ -88,7 +84,7 @@ impl Store {
             .connect_with(options.pragma("query_only", "ON"))
             .await?;
         let store = Self { readers, writer };
-        store.fill(compat, now).await?;
+        store.fill(compat).await?;
         Ok(store)
     }
 
@@ -110,12 +106,12 @@ impl Store {
 
     /// Makes what always exists: the instance's uuid, the tenant `main`, and the managed roles in the words of this
     /// line, which may be another one than last time.
-    async fn fill(&self, compat: Compat, now: Timestamp) -> Result<(), Error> {
+    async fn fill(&self, compat: Compat) -> Result<(), Error> {
         let mut tx = self.write().await?;
         instance::ensure(&mut tx).await?;
-        tenants::ensure(&mut tx, compat, MAIN, None, now).await?;
+        tenants::ensure(&mut tx, compat, MAIN, None).await?;
         for tenant in tenants::ids(&mut tx).await? {
-            roles::put_managed(&mut tx, compat, &tenant, now).await?;
+            roles::put_managed(&mut tx, compat, &tenant).await?;
         }
         Ok(tx.commit().await?)
     }

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use jiff::Timestamp;
 use sqlx::{FromRow, QueryBuilder, Sqlite};
 
 use crate::iam::wire::PrincipalKind;
@@ -128,7 +127,7 @@ const COLUMNS: Columns = Columns {
             },
         ),
     ],
-    order: "p.created_at, p.id",
+    order: "p.seq",
 };
 
 /// Every principal of a kind, whatever tenants it may enter.
@@ -197,17 +196,13 @@ pub(crate) async fn get(db: &mut Db, kind: PrincipalKind, id: &str) -> Result<Pr
     })
 }
 
-pub(crate) async fn insert(
-    db: &mut Db,
-    new: NewPrincipal,
-    now: Timestamp,
-) -> Result<Principal, Error> {
+pub(crate) async fn insert(db: &mut Db, new: NewPrincipal) -> Result<Principal, Error> {
     let NewPrincipal { username, .. } = &new;
     let taken = || format!("the name '{username}' is taken");
     sqlx::query_as(
         "INSERT INTO principals (id, kind, username, email, first_name, last_name, description, super_admin,
-                                 restricted, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING *",
+                                 restricted)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING *",
     )
     .bind(new_id()?)
     .bind(kind_word(new.kind))
@@ -218,7 +213,6 @@ pub(crate) async fn insert(
     .bind(&new.description)
     .bind(new.super_admin)
     .bind(new.restricted)
-    .bind(now.as_millisecond())
     .fetch_one(db)
     .await
     .map_err(|error| or_conflict(error, taken))

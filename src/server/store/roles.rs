@@ -1,6 +1,5 @@
 //! Roles.
 
-use jiff::Timestamp;
 use sqlx::{FromRow, QueryBuilder, Sqlite};
 
 use crate::iam::wire::Permissions;
@@ -58,7 +57,7 @@ const COLUMNS: Columns = Columns {
         ("name", Column::Text("r.name")),
         ("description", Column::Text("r.description")),
     ],
-    order: "r.created_at, r.id",
+    order: "r.seq",
 };
 
 pub(crate) async fn list(
@@ -80,16 +79,11 @@ pub(crate) async fn get(db: &mut Db, tenant: &str, id: &str) -> Result<Role, Err
     found.ok_or_else(|| Error::not_found("role", id))
 }
 
-pub(crate) async fn insert(
-    db: &mut Db,
-    tenant: &str,
-    draft: &Draft,
-    now: Timestamp,
-) -> Result<Role, Error> {
+pub(crate) async fn insert(db: &mut Db, tenant: &str, draft: &Draft) -> Result<Role, Error> {
     keep_one_default(db, tenant, draft).await?;
     let inserted = sqlx::query_as(
-        "INSERT INTO roles (id, tenant_id, name, description, permissions, is_default, is_managed, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, FALSE, $7) RETURNING *",
+        "INSERT INTO roles (id, tenant_id, name, description, permissions, is_default, is_managed)
+         VALUES ($1, $2, $3, $4, $5, $6, FALSE) RETURNING *",
     )
     .bind(new_id()?)
     .bind(tenant)
@@ -97,7 +91,6 @@ pub(crate) async fn insert(
     .bind(&draft.description)
     .bind(written(&draft.permissions)?)
     .bind(draft.is_default)
-    .bind(now.as_millisecond())
     .fetch_one(db)
     .await?;
     Ok(inserted)
@@ -142,16 +135,11 @@ pub(crate) async fn default_of(db: &mut Db, tenant: &str) -> Result<Option<Role>
 }
 
 /// Writes the managed roles of a tenant in the words of this line.
-pub(crate) async fn put_managed(
-    db: &mut Db,
-    compat: Compat,
-    tenant: &str,
-    now: Timestamp,
-) -> Result<(), Error> {
+pub(crate) async fn put_managed(db: &mut Db, compat: Compat, tenant: &str) -> Result<(), Error> {
     for role in managed::roles(compat) {
         sqlx::query(
-            "INSERT INTO roles (id, tenant_id, name, description, permissions, is_default, is_managed, created_at)
-             VALUES ($1, $2, $3, $4, $5, FALSE, TRUE, $6)
+            "INSERT INTO roles (id, tenant_id, name, description, permissions, is_default, is_managed)
+             VALUES ($1, $2, $3, $4, $5, FALSE, TRUE)
              ON CONFLICT (id) DO UPDATE SET permissions = excluded.permissions",
         )
         .bind(role.id_in(tenant))
@@ -159,8 +147,7 @@ pub(crate) async fn put_managed(
         .bind(role.name)
         .bind(role.description)
         .bind(written(&role.permissions)?)
-        .bind(now.as_millisecond())
-        .execute(&mut *db)
+            .execute(&mut *db)
         .await?;
     }
     Ok(())

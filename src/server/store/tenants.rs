@@ -1,6 +1,5 @@
 //! Tenants.
 
-use jiff::Timestamp;
 use sqlx::FromRow;
 
 use crate::server::error::Error;
@@ -23,7 +22,7 @@ const COLUMNS: Columns = Columns {
         ("id", Column::Text("t.id")),
         ("name", Column::Text("t.name")),
     ],
-    order: "t.created_at, t.id",
+    order: "t.seq",
 };
 
 pub(crate) async fn get(db: &mut Db, id: &str) -> Result<Option<Tenant>, Error> {
@@ -32,7 +31,7 @@ pub(crate) async fn get(db: &mut Db, id: &str) -> Result<Option<Tenant>, Error> 
 }
 
 pub(crate) async fn ids(db: &mut Db) -> Result<Vec<String>, Error> {
-    let ids = sqlx::query_scalar("SELECT id FROM tenants ORDER BY created_at, id");
+    let ids = sqlx::query_scalar("SELECT id FROM tenants ORDER BY seq");
     Ok(ids.fetch_all(db).await?)
 }
 
@@ -43,11 +42,10 @@ pub(crate) async fn list(db: &mut Db, listing: &Listing) -> Result<(Vec<Tenant>,
     page(db, "SELECT t.id, t.name", all, &COLUMNS, listing).await
 }
 
-pub(crate) async fn insert(db: &mut Db, id: &str, name: &str, now: Timestamp) -> Result<(), Error> {
-    sqlx::query("INSERT INTO tenants (id, name, created_at) VALUES ($1, $2, $3)")
+pub(crate) async fn insert(db: &mut Db, id: &str, name: &str) -> Result<(), Error> {
+    sqlx::query("INSERT INTO tenants (id, name) VALUES ($1, $2)")
         .bind(id)
         .bind(name)
-        .bind(now.as_millisecond())
         .execute(db)
         .await
         .map_err(|error| or_conflict(error, || format!("tenant '{id}' exists")))?;
@@ -60,24 +58,18 @@ pub(crate) async fn ensure(
     compat: Compat,
     id: &str,
     name: Option<&str>,
-    now: Timestamp,
 ) -> Result<(), Error> {
     if get(db, id).await?.is_none() {
-        insert(db, id, name.unwrap_or(id), now).await?;
-        roles::put_managed(db, compat, id, now).await?;
+        insert(db, id, name.unwrap_or(id)).await?;
+        roles::put_managed(db, compat, id).await?;
     }
     Ok(())
 }
 
 /// Lets a principal in and gives it the managed role Admin, unless it has both.
-pub(crate) async fn make_admin(
-    db: &mut Db,
-    id: &str,
-    principal: &str,
-    now: Timestamp,
-) -> Result<(), Error> {
+pub(crate) async fn make_admin(db: &mut Db, id: &str, principal: &str) -> Result<(), Error> {
     access::put(db, id, principal).await?;
-    bindings::ensure(db, id, principal, &managed::admin_of(id), now).await
+    bindings::ensure(db, id, principal, &managed::admin_of(id)).await
 }
 
 pub(crate) async fn rename(db: &mut Db, id: &str, name: &str) -> Result<bool, Error> {
@@ -102,7 +94,7 @@ pub(crate) async fn delete(db: &mut Db, id: &str) -> Result<bool, Error> {
 pub(crate) async fn of_principal(db: &mut Db, principal: &str) -> Result<Vec<Tenant>, Error> {
     let tenants = sqlx::query_as(
         "SELECT t.id, t.name FROM tenant_access a JOIN tenants t ON t.id = a.tenant_id
-         WHERE a.principal_id = $1 ORDER BY t.created_at, t.id",
+         WHERE a.principal_id = $1 ORDER BY t.seq",
     );
     Ok(tenants.bind(principal).fetch_all(db).await?)
 }

@@ -82,7 +82,7 @@ pub(crate) async fn by_hash(db: &mut Db, hash: &str) -> Result<Option<Owned>, Er
 
 /// All tokens of an owner, the oldest first.
 pub(crate) async fn of(db: &mut Db, owner: &str) -> Result<Vec<Token>, Error> {
-    let tokens = sqlx::query_as("SELECT * FROM tokens WHERE principal_id = $1 ORDER BY iat, id");
+    let tokens = sqlx::query_as("SELECT * FROM tokens WHERE principal_id = $1 ORDER BY seq");
     Ok(tokens.bind(owner).fetch_all(db).await?)
 }
 

@@ -8,14 +8,14 @@
 )]
 
 mod audit;
-// mod bootstrap;
-// mod compat;
-// mod errors;
-// mod granting;
-// mod lists;
+mod bootstrap;
+mod compat;
+mod errors;
+mod granting;
+mod lists;
 mod points;
-// mod process;
+mod process;
 mod routes;
 mod server;
 mod tokens;
-// mod users;
+mod users;

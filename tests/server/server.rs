@@ -299,6 +299,15 @@ impl Answer {
     }
 }
 
+/// A fresh server with accounts of these names.
+pub(crate) async fn with_names(names: &[&str]) -> Server {
+    let server = Server::start().await;
+    for name in names {
+        server.account(name).await;
+    }
+    server
+}
+
 pub(crate) fn hours(hours: i64) -> SignedDuration {
     SignedDuration::from_hours(hours)
 }

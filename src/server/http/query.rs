@@ -28,9 +28,13 @@ impl FromRequestParts<App> for ListQuery {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
-        let Query(pairs) = Query::from_request_parts(parts, app)
+        let Query(pairs): Query<Vec<(String, String)>> = Query::from_request_parts(parts, app)
             .await
             .map_err(|_| Error::Malformed("the query cannot be read".to_owned()))?;
+        // A database would take it for the end of the word, and match far too much.
+        if pairs.iter().any(|(_, value)| value.contains('\0')) {
+            return Err(Error::Malformed("the query has a NUL character".to_owned()));
+        }
         let compat = app.compat();
         Ok(Self { compat, pairs })
     }

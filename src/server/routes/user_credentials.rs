@@ -47,27 +47,25 @@ async fn change_password(
     body: Body,
 ) -> Result<Json<User>, Error> {
     let request: PasswordRequest = body.parse()?;
-    let hash = hashed(&owner, "password", Some(request.password)).await?;
+    names::password("password", request.password.expose())?;
+    let hash = owner.app.hasher().hash(request.password).await?;
     let mut change = owner.change().await?;
     let user = principals::get(&mut change, USER, &id).await?;
-    if let Some(hash) = hash {
-        principals::set_password(&mut change, &id, &hash).await?;
-    }
+    principals::set_password(&mut change, &id, &hash).await?;
     let answer = answer(&mut change, &user).await?;
     change.commit(&[]).await?;
     Ok(Json(answer))
 }
 
-/// The hash of a new password, if there is one.
+/// The hash of a new password, if there is one; an empty one counts as none.
 pub(super) async fn hashed(
     session: &Session,
-    field: &'static str,
     password: Option<TokenValue>,
 ) -> Result<Option<String>, Error> {
     let Some(password) = password.filter(|password| !password.expose().is_empty()) else {
         return Ok(None);
     };
-    names::password(field, password.expose())?;
+    names::password("password", password.expose())?;
     session.app.hasher().hash(password).await.map(Some)
 }
 

@@ -49,7 +49,7 @@ async fn list(owner: Owner, query: ListQuery) -> Result<Json<Page<UserSummary>>,
 async fn create(owner: Owner, body: Body) -> Result<impl IntoResponse, Error> {
     let request: UserRequest = body.parse()?;
     let email = names::email("email", request.email)?;
-    let hash = hashed(&owner, "password", request.password).await?;
+    let hash = hashed(&owner, request.password).await?;
     let new = NewPrincipal {
         kind: USER,
         username: email.clone(),
@@ -92,7 +92,7 @@ async fn replace(
 ) -> Result<Json<User>, Error> {
     let mut request: UserRequest = body.parse()?;
     names::email("email", request.email.clone())?;
-    let hash = hashed(&owner, "password", request.password.take()).await?;
+    let hash = hashed(&owner, request.password.take()).await?;
     let super_admin = request.super_admin.or(request.instance_owner);
     let (tenants, groups) = (request.tenants.take(), request.groups.take());
     let mut change = owner.change().await?;

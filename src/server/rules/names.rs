@@ -121,11 +121,14 @@ pub(crate) fn password(field: &'static str, password: &str) -> Result<(), Error>
 }
 
 fn bounded(field: &'static str, text: String) -> Result<String, Error> {
-    if text.len() <= LONGEST_TEXT {
-        Ok(text)
-    } else {
-        Err(Error::invalid(field, "use at most 4096 bytes"))
+    if text.len() > LONGEST_TEXT {
+        return Err(Error::invalid(field, "use at most 4096 bytes"));
     }
+    // Databases end a text there, or refuse it.
+    if text.contains('\0') {
+        return Err(Error::invalid(field, "use no NUL character"));
+    }
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -194,6 +197,15 @@ mod tests {
     #[case("a/b", false)]
     fn a_tenant_is_a_path_segment_of_its_own(#[case] id: &str, #[case] good: bool) {
         assert_eq!(tenant("id", Some(id.to_owned())).is_ok(), good);
+    }
+
+    #[test]
+    fn text_that_no_database_keeps_is_refused() {
+        for text in ["nul\0".to_owned(), "x".repeat(4097)] {
+            assert!(required("name", Some(text.clone())).is_err());
+            assert!(optional("description", Some(text)).is_err());
+        }
+        assert!(required("name", Some("x".repeat(4096))).is_ok());
     }
 
     #[test]

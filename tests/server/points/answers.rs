@@ -154,20 +154,21 @@ async fn p05_ids_are_strings_and_totals_numbers() {
     }
 }
 
+const FLAGS: [&str; 9] = [
+    "superAdmin",
+    "instanceOwner",
+    "restricted",
+    "isDefault",
+    "isManaged",
+    "deleted",
+    "extended",
+    "expired",
+    "external",
+];
+
 #[tokio::test]
 async fn p06_booleans_are_booleans() {
     let server = Server::start().await;
-    const FLAGS: [&str; 9] = [
-        "superAdmin",
-        "instanceOwner",
-        "restricted",
-        "isDefault",
-        "isManaged",
-        "deleted",
-        "extended",
-        "expired",
-        "external",
-    ];
     let mut seen = 0;
     for answer in every_kind_of_answer(&server).await {
         walk(&answer.json(), &mut |name, member| {

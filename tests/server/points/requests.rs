@@ -174,7 +174,7 @@ async fn p14_users_are_found_by_a_part_of_their_address_and_members_by_the_whole
         .user(json!({"email": "rick.astley@example.org"}))
         .await;
     let found = server.admin().get("/users?q=rick.astley").await.is(200);
-    assert_eq!(found.each("id"), [user.clone()]);
+    assert_eq!(found.each("id"), std::slice::from_ref(&user));
     let group = server.group("g").await;
     let member = format!("/main/groups/{group}/members/{user}");
     server.admin().put_nothing(&member).await.is(200);

@@ -5,4 +5,6 @@ pub mod claim;
 pub mod grant;
 pub mod guardrail;
 pub mod mark;
+pub mod role;
+pub mod standing;
 pub mod token;

@@ -26,7 +26,7 @@ pub struct History {
     pub unscheduled: Vec<Timestamp>,
 }
 
-/// The token in a Secret. All times but `published` are the backend's.
+/// The token in a Secret. All times are on the backend's clock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Current {

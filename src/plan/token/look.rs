@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Check, Observed, Policy, SecretSeen, due, retire};
+use super::{Check, Dress, Observed, Policy, SecretSeen, due, retire};
 
 /// Something that costs a request and that the decision needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,17 +33,12 @@ fn needs_list(policy: &Policy, seen: &Observed, now: Timestamp) -> bool {
         || retire::is_ripe(policy, seen, now)
 }
 
-/// A Secret that someone touched is read; so is one whose token the list lacks.
+/// A Secret that someone touched is read; so is one whose token the list lacks, and one that has to be rewritten.
 fn needs_value(seen: &Observed) -> bool {
-    let SecretSeen::Ours {
-        history: Some(_), ..
-    } = &seen.secret
-    else {
-        return false;
-    };
-    let doubted =
-        seen.refused_since.is_some() || (seen.listed.is_some() && seen.listed_current().is_none());
-    !seen.is_accepted() || doubted
+    let SecretSeen::Ours { history: Some(_), dress, .. } = &seen.secret else { return false };
+    let doubted = seen.refused_since.is_some()
+        || (seen.listed.is_some() && seen.listed_current().is_none());
+    !seen.is_accepted() || doubted || *dress == Dress::Outdated
 }
 
 impl Check {

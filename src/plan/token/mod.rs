@@ -18,7 +18,9 @@ mod schedule;
 pub use due::{Cause, Urgency};
 pub use history::{Current, End, History, Retired};
 pub use look::{Look, look};
-pub use observed::{Activity, Check, Listed, Observed, Recorded, Requests, SecretSeen, Settling};
+pub use observed::{
+    Activity, Check, Dress, Listed, Observed, Recorded, Requests, SecretSeen, Settling, Sighting,
+};
 pub use policy::{Lifetime, Overlap, Policy, Renewal};
 pub use retire::pending;
 pub use rules::{Hold, InUse, Issue, Pace, Plan, Step, plan};

@@ -20,8 +20,12 @@ pub struct Observed {
     pub refused_since: Option<Timestamp>,
     /// What the object's annotations ask for.
     pub requests: Requests,
+    /// An expiry of the current token that was seen to have moved, in an earlier pass.
+    pub moved: Option<(TokenId, Timestamp)>,
     /// When the routine look at the backend is due.
     pub next_look: Timestamp,
+    /// Whether a Secret that the status does not know was written down as seen in this pass.
+    pub sighting: Sighting,
     /// What is settled, and what may still be under way.
     pub settling: Settling,
     /// Whether mutations are withheld.
@@ -42,10 +46,23 @@ pub enum SecretSeen {
         /// Its version.
         resource_version: String,
         /// Its annotation, if it can be read.
-        history: Option<History>,
+        history: Option<Box<History>>,
         /// Whether the value starts with the prefix that the backend showed; `None` = not read in this pass.
         prefix_holds: Option<bool>,
+        /// Whether all but the token is as the spec wants it.
+        dress: Dress,
     },
+}
+
+/// Whether a Secret is as the spec wants it, the token apart: its other keys, labels, annotations and owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dress {
+    /// It is, as far as a look at its metadata tells.
+    Fits,
+    /// The spec's template has changed since it was written: a look at its values will tell.
+    Outdated,
+    /// A look at its values told that it is not.
+    Differs,
 }
 
 /// What the object's status says of the entry.
@@ -91,6 +108,15 @@ pub enum Check {
     Refused,
 }
 
+/// Whether the status says since when the history of a Secret is known that it did not know before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sighting {
+    /// Not in this pass.
+    Unrecorded,
+    /// It does.
+    Recorded,
+}
+
 /// What the object's annotations ask for, as far as it concerns this entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Requests {
@@ -125,7 +151,7 @@ impl Observed {
     #[must_use]
     pub fn history(&self) -> Option<&History> {
         match &self.secret {
-            SecretSeen::Ours { history, .. } => history.as_ref(),
+            SecretSeen::Ours { history, .. } => history.as_deref(),
             SecretSeen::Absent | SecretSeen::Foreign => None,
         }
     }
@@ -161,10 +187,12 @@ impl Observed {
     /// When the current token expires by all that is known: the list knows better than the history.
     #[must_use]
     pub fn expires(&self) -> Option<Timestamp> {
-        match self.listed_current() {
-            Some(listed) => listed.expires,
-            None => self.current()?.expires,
+        let current = self.current()?;
+        if let Some(listed) = self.listed_current() {
+            return listed.expires;
         }
+        let moved = self.moved.as_ref().filter(|(id, _)| *id == current.id);
+        moved.map_or(current.expires, |(_, expires)| Some(*expires))
     }
 
     /// The generation of the next token: one more than any that was ever seen.

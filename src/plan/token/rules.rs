@@ -6,8 +6,8 @@ use super::due::{self, Cause, DOUBT, Urgency};
 use super::retire::{self, Verdict};
 use super::schedule::after;
 use super::{
-    Activity, Check, Current, End, History, Observed, Policy, Retired, Schedule, SecretSeen,
-    schedule,
+    Activity, Check, Current, Dress, End, History, Observed, Policy, Retired, Schedule, SecretSeen,
+    Sighting, schedule,
 };
 use crate::api::condition::Reason;
 use crate::iam::model::TokenId;
@@ -25,6 +25,8 @@ pub struct Plan {
     pub schedule: Option<Schedule>,
     /// The next instant at which this plan changes by itself.
     pub next: Timestamp,
+    /// The instant at which it was made.
+    pub now: Timestamp,
 }
 
 /// One request, or one that cannot be torn apart, as the token's value is seen only once.
@@ -39,6 +41,8 @@ pub enum Step {
     Issue(Issue),
     /// Write the history into the Secret; it now names tokens that it did not.
     Enter(History),
+    /// Write the Secret's other keys and its metadata as the spec wants them; the token stays.
+    Rewrite,
     /// Revoke a token that the history names.
     Revoke {
         /// Which.
@@ -101,6 +105,7 @@ pub fn plan(policy: &Policy, seen: &Observed, pace: Pace, now: Timestamp) -> Pla
             .current()
             .map(|current| schedule(policy, current, seen.expires(), &seen.seed)),
         next: seen.next_look,
+        now,
     };
     if matches!(seen.secret, SecretSeen::Foreign) {
         plan.hold = Some(Hold {
@@ -120,6 +125,7 @@ pub fn plan(policy: &Policy, seen: &Observed, pace: Pace, now: Timestamp) -> Pla
     }
     if !plan.steps.iter().any(|step| matches!(step, Step::Issue(_))) {
         enter(seen, now, &mut plan);
+        rewrite(seen, &mut plan);
         revoke(policy, seen, now, &mut plan);
     }
     wake(policy, seen, now, &mut plan);
@@ -129,7 +135,8 @@ pub fn plan(policy: &Policy, seen: &Observed, pace: Pace, now: Timestamp) -> Pla
 /// A Secret that the status does not know: nothing unknown is judged before the status says since when it is known.
 /// Answers whether that is all for this pass.
 fn accept(seen: &Observed, cause: Option<Cause>, plan: &mut Plan) -> bool {
-    if seen.is_accepted() || !matches!(seen.secret, SecretSeen::Ours { .. }) {
+    let is_new = matches!(seen.secret, SecretSeen::Ours { .. }) && !seen.is_accepted();
+    if !is_new || seen.sighting == Sighting::Recorded {
         return false;
     }
     let damaged = cause.is_some_and(|cause| cause.reason == Reason::SecretTampered);
@@ -283,6 +290,13 @@ fn enter(seen: &Observed, now: Timestamp, plan: &mut Plan) {
     }
     plan.steps
         .extend(retire::with_unlisted(seen, now).map(Step::Enter));
+}
+
+fn rewrite(seen: &Observed, plan: &mut Plan) {
+    let differs = matches!(seen.secret, SecretSeen::Ours { dress: Dress::Differs, .. });
+    if differs && seen.is_accepted() && seen.activity == Activity::Active {
+        plan.steps.push(Step::Rewrite);
+    }
 }
 
 fn revoke(policy: &Policy, seen: &Observed, now: Timestamp, plan: &mut Plan) {

@@ -1,0 +1,216 @@
+//! `ApiToken`: a token for an existing user, or one more for an account.
+
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::ResourceExt;
+
+use super::backend::Backend;
+use super::context::namespace_of;
+use super::error::Error;
+use super::kind::{Kind, Pass};
+use super::named;
+use super::outcome::{Blocked, Stop};
+use super::quota;
+use super::referrers::{Key, KindName};
+use super::resolve::{Resolver, itself};
+use super::tokens::{self, Dressing, Entry, OwnerAge, TokenHolder, check_metadata};
+use crate::api::ApiToken;
+use crate::api::api_token::ApiTokenStatus;
+use crate::api::names::{COMPROMISED, ROTATE_REQUESTED_AT};
+use crate::api::policy::DeletionPolicy;
+use crate::api::reference::InstanceRef;
+use crate::api::token_status::TokenStatus;
+use crate::iam::client::Owner;
+use crate::iam::model::PrincipalId;
+use crate::plan::token::{Activity, Policy, Requests};
+
+/// An `ApiToken` has one token, whose entry has no name.
+const ENTRY: &str = "";
+
+impl Kind for ApiToken {
+    const NAME: KindName = KindName::ApiToken;
+    type Status = ApiTokenStatus;
+
+    fn instance_ref(&self) -> &InstanceRef {
+        &self.spec.instance_ref
+    }
+
+    fn deletion_policy(&self) -> DeletionPolicy {
+        self.spec.deletion_policy
+    }
+
+    fn status(&self) -> Option<&ApiTokenStatus> {
+        self.status.as_ref()
+    }
+
+    fn conditions(status: &ApiTokenStatus) -> (&[Condition], Option<i64>) {
+        (&status.conditions, status.observed_generation)
+    }
+
+    fn identity(_: &ApiTokenStatus) -> Option<(&str, &str)> {
+        None
+    }
+
+    fn expirations(status: &ApiTokenStatus) -> Vec<Timestamp> {
+        let expires = status.token.as_ref().and_then(|token| token.expiration_time.as_ref());
+        expires.map(|time| time.0).into_iter().collect()
+    }
+
+    fn referents(&self) -> HashSet<Key> {
+        let account = self.spec.owner.service_account_ref.as_ref();
+        let account = account.map(|account| Key::new(KindName::ServiceAccount, namespace_of(self), &account.name));
+        account.into_iter().collect()
+    }
+
+    async fn live(pass: &mut Pass<Self>, backend: &Backend) -> Result<(), Stop> {
+        permitted(pass, backend)?;
+        let (owner, name) = observe(pass, backend).await?;
+        pass.status.owner_id = Some(id(&owner).to_owned());
+        pass.status.owner_name = Some(name.clone());
+        if pass.object.spec.suspend {
+            named::suspended(pass)?;
+        } else {
+            pass.hold(&[]).await?;
+        }
+        let result = keep(pass, backend, owner, &name).await;
+        let token = pass.status.token.as_ref();
+        let expires = token.and_then(|token| token.expiration_time.as_ref()).map(|time| time.0);
+        pass.context.metrics.expires(&pass.object.uid().unwrap_or_default(), expires);
+        result
+    }
+
+    async fn end(pass: &mut Pass<Self>, backend: &Backend) -> Result<(), Stop> {
+        let Some(owner) = owner_to_clear(pass) else { return Ok(()) };
+        let listed = match backend.client.tokens(&owner).await {
+            Ok(tokens) => tokens,
+            // The owner is gone, and its tokens with it.
+            Err(crate::iam::client::Error::Gone { .. }) => {
+                backend.client.me().await?;
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        for token in listed.iter().filter(|token| tokens::is_ours(pass, token)) {
+            pass.context.leadership.guard().map_err(Error::from)?;
+            backend.client.revoke_token(&owner, &token.id).await?;
+        }
+        pass.context.metrics.expires(&pass.object.uid().unwrap_or_default(), None);
+        Ok(())
+    }
+
+    async fn orphan(pass: &mut Pass<Self>) -> Result<(), Stop> {
+        tokens::disown(pass).await?;
+        Ok(())
+    }
+}
+
+impl TokenHolder for ApiToken {
+    fn token<'s>(status: &'s ApiTokenStatus, _: &str) -> Option<&'s TokenStatus> {
+        status.token.as_ref()
+    }
+
+    fn set_token(status: &mut ApiTokenStatus, _: &str, token: TokenStatus) {
+        status.token = Some(token);
+    }
+
+    fn drop_token(status: &mut ApiTokenStatus, _: &str) {
+        status.token = None;
+    }
+}
+
+fn permitted(pass: &Pass<ApiToken>, backend: &Backend) -> Result<(), Blocked> {
+    let spec = &pass.object.spec;
+    let guard = backend.guard(pass.namespace());
+    if let Some(user) = &spec.owner.user {
+        guard.token_subject(user)?;
+    }
+    guard.token(&spec.token)?;
+    guard.token_count(quota::before(pass, backend) + 1)?;
+    check_metadata(&pass.context.settings, &spec.token.secret.template.metadata)
+}
+
+/// Whose token it is.
+async fn observe(pass: &Pass<ApiToken>, backend: &Backend) -> Result<(Owner, String), Stop> {
+    let spec = &pass.object.spec;
+    let resolver = Resolver {
+        context: &pass.context,
+        backend,
+        instance: &spec.instance_ref,
+        namespace: pass.namespace(),
+    };
+    let (owner, name) = match (&spec.owner.service_account_ref, &spec.owner.user) {
+        (Some(account), _) => {
+            let (id, name) = resolver.account(&account.name)?;
+            (Owner::Account(id), name)
+        }
+        (None, user) => {
+            let name = user.clone().unwrap_or_default();
+            (Owner::User(user_id(pass, &resolver, &name).await?), name)
+        }
+    };
+    if backend.is_self(id(&owner)) {
+        return Err(itself(&name).into());
+    }
+    Ok((owner, name))
+}
+
+/// A user is asked for once; its id stays.
+async fn user_id(
+    pass: &Pass<ApiToken>,
+    resolver: &Resolver<'_>,
+    name: &str,
+) -> Result<PrincipalId, Stop> {
+    match (&pass.status.owner_id, &pass.status.owner_name) {
+        (Some(id), Some(known)) if known == name => Ok(PrincipalId(id.clone())),
+        _ => resolver.user(name).await,
+    }
+}
+
+fn id(owner: &Owner) -> &str {
+    match owner {
+        Owner::Account(id) | Owner::User(id) => id.as_str(),
+        Owner::Me => "",
+    }
+}
+
+async fn keep(
+    pass: &mut Pass<ApiToken>,
+    backend: &Backend,
+    owner: Owner,
+    name: &str,
+) -> Result<(), Stop> {
+    let spec = pass.object.spec.clone();
+    let secret_name = spec.secret_name(pass.name());
+    let annotation = |name: &str| pass.object.annotations().get(name).cloned();
+    let entry = Entry {
+        owner,
+        owner_name: name,
+        name: ENTRY,
+        policy: Policy::new(&spec.token, backend.granularity),
+        dressing: Dressing {
+            name: &secret_name,
+            template: &spec.token.secret.template,
+            account: name,
+            url: &backend.url,
+            tenant: backend.client.tenant(),
+        },
+        requests: Requests {
+            rotate: annotation(ROTATE_REQUESTED_AT),
+            compromised: annotation(COMPROMISED),
+        },
+        owner_age: OwnerAge::Old,
+        activity: if spec.suspend { Activity::Suspended } else { Activity::Active },
+    };
+    tokens::keep(pass, backend, &entry).await?;
+    tokens::tidy(pass, ENTRY, &secret_name).await?;
+    Ok(())
+}
+
+/// Whose tokens are to be revoked when the object goes: who was written down, for the account may be gone.
+fn owner_to_clear(pass: &Pass<ApiToken>) -> Option<Owner> {
+    let id = PrincipalId(pass.status.owner_id.clone()?);
+    let is_account = pass.object.spec.owner.service_account_ref.is_some();
+    Some(if is_account { Owner::Account(id) } else { Owner::User(id) })
+}

@@ -1,0 +1,177 @@
+//! What all controllers share.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use kube::core::{PartialObjectMeta, Selector, SelectorExt};
+use kube::runtime::events::Recorder;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Client, Resource};
+
+use super::backend::Backends;
+use super::error::{During, Error};
+use super::kind::{Kind, key_of};
+use super::memory::Memory;
+use super::secret_index::SecretIndex;
+use super::referrers::{Key, KindName, Referrers, Wakers};
+use super::settings::Settings;
+use crate::api::instance::AllowedNamespaces;
+use crate::api::{ApiToken, ClusterInstance, Group, Instance, Role, RoleBinding, ServiceAccount};
+use crate::clock::Clock;
+use crate::ops::lease::Leadership;
+use crate::ops::metrics::Metrics;
+
+const NO_LABELS: BTreeMap<String, String> = BTreeMap::new();
+
+/// What all controllers share.
+pub struct Context {
+    /// The API server.
+    pub client: Client,
+    /// How to work.
+    pub settings: Settings,
+    /// Wall time.
+    pub clock: Clock,
+    /// Whether anything may be changed.
+    pub leadership: Leadership,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Events; one recorder, or nothing is aggregated.
+    pub recorder: Recorder,
+    /// The backends.
+    pub backends: Backends,
+    /// Who refers to what.
+    pub referrers: Referrers,
+    /// How objects are woken.
+    pub wakers: Wakers,
+    /// What is remembered between passes.
+    pub memory: Memory,
+    /// What the watches show.
+    pub stores: Stores,
+    /// Which Secrets are whose.
+    pub secrets_of: SecretIndex,
+}
+
+/// What the watches show.
+#[derive(Clone)]
+pub struct Stores {
+    pub cluster_instances: Store<ClusterInstance>,
+    pub instances: Store<Instance>,
+    pub service_accounts: Store<ServiceAccount>,
+    pub groups: Store<Group>,
+    pub roles: Store<Role>,
+    pub role_bindings: Store<RoleBinding>,
+    pub api_tokens: Store<ApiToken>,
+    /// Metadata alone, and of our own Secrets alone: values are never cached.
+    pub secrets: Store<PartialObjectMeta<Secret>>,
+    /// Metadata alone.
+    pub namespaces: Store<PartialObjectMeta<Namespace>>,
+}
+
+impl Stores {
+    /// Waits until every store was filled once.
+    pub async fn filled(&self) {
+        // A writer that is gone ends the process anyway.
+        let _ = tokio::join!(
+            self.cluster_instances.wait_until_ready(),
+            self.instances.wait_until_ready(),
+            self.service_accounts.wait_until_ready(),
+            self.groups.wait_until_ready(),
+            self.roles.wait_until_ready(),
+            self.role_bindings.wait_until_ready(),
+            self.api_tokens.wait_until_ready(),
+            self.secrets.wait_until_ready(),
+            self.namespaces.wait_until_ready(),
+        );
+    }
+}
+
+impl Context {
+    /// Waits for the API server's answer, but not for ever: kube has no limit of its own.
+    pub async fn within<T>(
+        &self,
+        operation: &'static str,
+        request: impl Future<Output = Result<T, kube::Error>>,
+    ) -> Result<T, Error> {
+        match tokio::time::timeout(self.settings.request_timeout, request).await {
+            Ok(answer) => answer.during(operation),
+            Err(_) => Err(Error::Silence { operation }),
+        }
+    }
+
+    /// Like [`Context::within`], for a change: refused unless this process leads right now.
+    pub async fn change<T>(
+        &self,
+        operation: &'static str,
+        request: impl Future<Output = Result<T, kube::Error>>,
+    ) -> Result<T, Error> {
+        self.leadership.guard()?;
+        self.within(operation, request).await
+    }
+
+    /// Whether there is an instance that objects of this namespace may use.
+    #[must_use]
+    pub fn allows(&self, instance: &Key, namespace: &str) -> bool {
+        if instance.kind == KindName::Instance {
+            return self.stores.instances.get(&instance.reference()).is_some();
+        }
+        let instance = self.stores.cluster_instances.get(&instance.reference());
+        instance.is_some_and(|instance| self.admits(&instance.spec.allowed_namespaces, namespace))
+    }
+
+    fn admits(&self, allowed: &AllowedNamespaces, namespace: &str) -> bool {
+        if allowed.names.iter().any(|name| name == namespace) {
+            return true;
+        }
+        let Some(selector) = &allowed.selector else { return false };
+        let Ok(selector) = Selector::try_from(selector.clone()) else { return false };
+        let labels = self.stores.namespaces.get(&ObjectRef::new(namespace));
+        labels.is_some_and(|object| selector.matches(object.metadata.labels.as_ref().unwrap_or(&NO_LABELS)))
+    }
+
+    /// Wakes all that refer to `referent`.
+    pub fn wake_referrers(&self, referent: &Key) {
+        for referrer in self.referrers.of(referent) {
+            self.wakers.wake(&referrer);
+        }
+    }
+
+    /// Wakes all objects of a namespace.
+    pub fn wake_namespace(&self, namespace: &str) {
+        fn keys<K: Kind>(store: &Store<K>, namespace: &str) -> Vec<Key> {
+            let objects = store.state();
+            let inside = objects.iter().filter(|object| namespace_of(&***object) == namespace);
+            inside.map(|object| key_of(&**object)).collect()
+        }
+        let stores = &self.stores;
+        let keys = [
+            keys(&stores.service_accounts, namespace),
+            keys(&stores.groups, namespace),
+            keys(&stores.roles, namespace),
+            keys(&stores.role_bindings, namespace),
+            keys(&stores.api_tokens, namespace),
+        ];
+        for key in keys.iter().flatten() {
+            self.wakers.wake(key);
+        }
+    }
+
+    /// When to look again at something that no watch tells about; spread by `key` so that not all come at once.
+    #[must_use]
+    pub fn recheck(&self) -> Duration {
+        self.settings.recheck.mul_f64(0.75 + rand::random::<f64>() / 4.0)
+    }
+}
+
+/// The namespace of an object; empty for cluster-scoped ones.
+#[must_use]
+pub fn namespace_of<K: Resource>(object: &K) -> &str {
+    object.meta().namespace.as_deref().unwrap_or_default()
+}
+
+/// The name of an object.
+#[must_use]
+pub fn name_of<K: Resource>(object: &K) -> &str {
+    object.meta().name.as_deref().unwrap_or_default()
+}

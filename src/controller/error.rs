@@ -1,0 +1,154 @@
+//! What can go wrong in a pass, and what to do about it.
+
+use std::time::Duration;
+
+use crate::api::condition::Reason;
+use crate::iam::client;
+use crate::ops::lease::NotLeading;
+
+/// Why a pass could not be finished. "Not yet" and "not allowed" are no errors: see [`super::outcome::Blocked`].
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The API server refused a request or did not answer.
+    #[error("Kubernetes: cannot {operation}: {source}")]
+    Kubernetes {
+        /// What was being done.
+        operation: &'static str,
+        /// What it answered.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// The API server did not answer in time; a change may or may not have happened.
+    #[error("Kubernetes: no answer in time to {operation}")]
+    Silence {
+        /// What was being done.
+        operation: &'static str,
+    },
+    /// The backend refused a request or did not answer.
+    #[error("backend: {0}")]
+    Backend(#[from] client::Error),
+    /// This process does not lead at this instant; nothing was sent.
+    #[error(transparent)]
+    NotLeading(#[from] NotLeading),
+    /// Something of ours cannot be written as JSON.
+    #[error("cannot write {what}: {source}")]
+    Json {
+        /// What was to be written.
+        what: &'static str,
+        /// Why not.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+impl Error {
+    /// The word for conditions, Events and metrics.
+    #[must_use]
+    pub const fn reason(&self) -> Reason {
+        match self {
+            Self::Backend(error) => backend_reason(error),
+            Self::Kubernetes { .. } | Self::Silence { .. } | Self::NotLeading(_) | Self::Json { .. } => {
+                Reason::KubernetesUnavailable
+            }
+        }
+    }
+
+    /// Whether the object changed under us: the next pass sees it as it is.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        self.status().is_some_and(kube::core::Status::is_conflict)
+    }
+
+    /// Whether the thing that was asked for is not there.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        self.status().is_some_and(kube::core::Status::is_not_found)
+    }
+
+    /// Whether a change was sent whose effect is not known.
+    #[must_use]
+    pub fn outcome_unknown(&self) -> bool {
+        match self {
+            Self::Silence { .. } => true,
+            Self::Kubernetes { .. } => self.status().is_none_or(|status| status.code >= 500),
+            Self::Backend(error) => error.outcome_unknown(),
+            Self::NotLeading(_) | Self::Json { .. } => false,
+        }
+    }
+
+    /// When to try again after so many failures in a row (the first is 1); `spread` in 0..1 keeps objects apart.
+    #[must_use]
+    pub fn retry_after(&self, failures: u32, spread: f64) -> Duration {
+        if self.is_conflict() && failures < 3 {
+            return Duration::from_millis(100);
+        }
+        let asked = match self {
+            Self::Backend(error) => error.retry_after().unwrap_or_default(),
+            _ => Duration::ZERO,
+        };
+        backoff(failures, spread).max(asked)
+    }
+
+    fn status(&self) -> Option<&kube::core::Status> {
+        match self {
+            Self::Kubernetes { source, .. } => match &**source {
+                kube::Error::Api(status) => Some(status),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+/// Doubling from two seconds to two minutes, each half fixed and half spread.
+fn backoff(failures: u32, spread: f64) -> Duration {
+    let ceiling = Duration::from_secs(1 << failures.clamp(1, 7)).min(Duration::from_secs(120));
+    ceiling / 2 + (ceiling / 2).mul_f64(spread.clamp(0.0, 1.0))
+}
+
+const fn backend_reason(error: &client::Error) -> Reason {
+    match error {
+        client::Error::Unauthorized { .. } => Reason::Unauthorized,
+        client::Error::Forbidden { .. } => Reason::Forbidden,
+        client::Error::Throttled { .. } => Reason::BackendThrottled,
+        client::Error::Unavailable { .. } => Reason::BackendUnavailable,
+        client::Error::Conflict { .. } | client::Error::Ambiguous { .. } => Reason::NameConflict,
+        client::Error::Config { .. } | client::Error::Invalid { .. } => Reason::Invalid,
+        client::Error::Gone { .. }
+        | client::Error::Protocol { .. }
+        | client::Error::Incomplete { .. } => Reason::BackendProtocol,
+    }
+}
+
+/// Names what was being done with the API server.
+pub(super) trait During<T> {
+    fn during(self, operation: &'static str) -> Result<T, Error>;
+}
+
+impl<T> During<T> for Result<T, kube::Error> {
+    fn during(self, operation: &'static str) -> Result<T, Error> {
+        self.map_err(|source| Error::Kubernetes { operation, source: Box::new(source) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retries_slow_down_to_two_minutes_and_stay_apart() {
+        let error = Error::Silence { operation: "read" };
+        assert_eq!(error.retry_after(1, 0.0), Duration::from_secs(1));
+        assert_eq!(error.retry_after(1, 1.0), Duration::from_secs(2));
+        assert_eq!(error.retry_after(50, 1.0), Duration::from_secs(120));
+    }
+
+    #[test]
+    fn what_the_backend_asks_for_is_obeyed() {
+        let call = client::Call { method: "GET", path: "/api/v1/me" };
+        let retry_after = Some(Duration::from_secs(600));
+        let error = Error::from(client::Error::Throttled { call, status: 429, retry_after });
+        assert_eq!(error.retry_after(1, 0.5), Duration::from_secs(600));
+        assert_eq!(error.reason(), Reason::BackendThrottled);
+    }
+}

@@ -1,0 +1,217 @@
+//! What one backend holds, as its lists and our own writes show it.
+//!
+//! The objects' sweep fills it page by page; every answered write of ours changes it at once. A list that was begun
+//! before such a write cannot undo it: rows carry a stamp.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::iam::client::{Account, Client, Error, Listed};
+use crate::iam::wire::{Binding, GroupSummary, RoleSummary};
+
+/// The rows of all four lists. Cheap to look at; never held over an await.
+#[derive(Debug, Default)]
+pub struct Inventory(Mutex<Tables>);
+
+/// The four lists.
+#[derive(Debug, Default)]
+pub struct Tables {
+    /// Service accounts, by name.
+    pub accounts: Table<Account>,
+    /// Groups, by name.
+    pub groups: Table<GroupSummary>,
+    /// Roles, by name.
+    pub roles: Table<RoleSummary>,
+    /// Bindings, by the id of their subject.
+    pub bindings: Table<Binding>,
+    writes: u64,
+}
+
+/// One list of the backend.
+#[derive(Debug)]
+pub struct Table<T> {
+    rows: HashMap<String, Row<T>>,
+    index: HashMap<String, Vec<String>>,
+}
+
+#[derive(Debug)]
+struct Row<T> {
+    /// `None` = deleted by us since the sweep began that may still show it.
+    value: Option<T>,
+    /// The number of our write that made it so; 0 = seen in a list.
+    stamp: u64,
+}
+
+/// What rows are found by besides their id.
+pub trait Indexed: Listed {
+    /// The name, or for bindings the subject's id.
+    fn index(&self) -> &str;
+}
+
+impl Indexed for Account {
+    fn index(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Indexed for GroupSummary {
+    fn index(&self) -> &str {
+        self.name.as_deref().unwrap_or_default()
+    }
+}
+
+impl Indexed for RoleSummary {
+    fn index(&self) -> &str {
+        self.name.as_deref().unwrap_or_default()
+    }
+}
+
+impl Indexed for Binding {
+    fn index(&self) -> &str {
+        let user = self.user.as_ref().map(|user| user.id.as_str());
+        let group = self.group.as_ref().map(|group| group.id.as_str());
+        user.or(group).unwrap_or_default()
+    }
+}
+
+impl Inventory {
+    /// Looks at the rows.
+    pub fn read<R>(&self, look: impl FnOnce(&Tables) -> R) -> R {
+        look(&self.lock())
+    }
+
+    /// Notes an answered write of ours.
+    pub fn write(&self, change: impl FnOnce(&mut Tables, u64)) {
+        let mut tables = self.lock();
+        tables.writes += 1;
+        let stamp = tables.writes;
+        change(&mut tables, stamp);
+    }
+
+    /// Reads all four lists whole and puts them in place of what was known.
+    ///
+    /// # Errors
+    /// The first list that could not be read whole; nothing is replaced then.
+    pub async fn sweep(&self, client: &Client) -> Result<(), Error> {
+        let begun = self.lock().writes;
+        let accounts = client.accounts().all().await?;
+        let groups = client.groups().all().await?;
+        let roles = client.roles().all().await?;
+        let bindings = client.bindings().all().await?;
+        let mut tables = self.lock();
+        tables.accounts.replace(accounts, begun);
+        tables.groups.replace(groups, begun);
+        tables.roles.replace(roles, begun);
+        tables.bindings.replace(bindings, begun);
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tables> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self { rows: HashMap::new(), index: HashMap::new() }
+    }
+}
+
+impl<T: Indexed> Table<T> {
+    /// The row of this id.
+    #[must_use]
+    pub fn get(&self, id: &str) -> Option<&T> {
+        self.rows.get(id)?.value.as_ref()
+    }
+
+    /// All rows of this name (bindings: of this subject).
+    pub fn named<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a T> {
+        let ids = self.index.get(name).map_or(&[][..], Vec::as_slice);
+        ids.iter().filter_map(|id| self.get(id))
+    }
+
+    /// The one row of this name; `None` if there is none or more than one.
+    #[must_use]
+    pub fn only(&self, name: &str) -> Option<&T> {
+        let mut rows = self.named(name);
+        rows.next().filter(|_| rows.next().is_none())
+    }
+
+    /// Notes a row that an answer of our write showed.
+    pub fn put(&mut self, value: T, stamp: u64) {
+        let id = value.key().to_owned();
+        self.forget(&id);
+        self.index.entry(value.index().to_owned()).or_default().push(id.clone());
+        self.rows.insert(id, Row { value: Some(value), stamp });
+    }
+
+    /// Notes that we deleted a row, or were told that it is gone.
+    pub fn remove(&mut self, id: &str, stamp: u64) {
+        self.forget(id);
+        self.rows.insert(id.to_owned(), Row { value: None, stamp });
+    }
+
+    fn forget(&mut self, id: &str) {
+        let Some(Row { value: Some(old), .. }) = self.rows.remove(id) else { return };
+        if let Some(ids) = self.index.get_mut(old.index()) {
+            ids.retain(|other| other != id);
+            if ids.is_empty() {
+                self.index.remove(old.index());
+            }
+        }
+    }
+
+    /// Puts a whole list in place; what we wrote after `begun` stays as we wrote it.
+    fn replace(&mut self, listed: Vec<T>, begun: u64) {
+        let mut old = std::mem::take(self);
+        old.rows.retain(|_, row| row.stamp > begun);
+        for value in listed.into_iter().filter(|value| !old.rows.contains_key(value.key())) {
+            self.put(value, 0);
+        }
+        for (id, row) in old.rows {
+            match row.value {
+                Some(value) => self.put(value, row.stamp),
+                None => self.remove(&id, row.stamp),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn group(id: &str, name: &str) -> GroupSummary {
+        GroupSummary { id: id.into(), name: Some(name.into()), description: None }
+    }
+
+    fn names(table: &Table<GroupSummary>) -> Vec<&str> {
+        let mut ids: Vec<&str> = table.rows.keys().map(String::as_str).collect();
+        ids.retain(|id| table.get(id).is_some());
+        ids.sort_unstable();
+        ids
+    }
+
+    #[test]
+    fn a_list_begun_before_our_write_does_not_undo_it() {
+        let mut table = Table::default();
+        table.replace(vec![group("a", "A"), group("b", "B")], 0);
+        table.put(group("c", "C"), 1);
+        table.remove("a", 2);
+        table.replace(vec![group("a", "A"), group("b", "B")], 0);
+        assert_eq!(names(&table), ["b", "c"]);
+        table.replace(vec![group("a", "A")], 2);
+        assert_eq!(names(&table), ["a"], "the next list counts again");
+    }
+
+    #[test]
+    fn a_name_that_two_rows_have_is_nobody() {
+        let mut table = Table::default();
+        table.put(group("a", "bots"), 1);
+        assert_eq!(table.only("bots").map(|row| row.id.as_str()), Some("a"));
+        table.put(group("b", "bots"), 2);
+        assert!(table.only("bots").is_none());
+        table.put(group("a", "Bots"), 3);
+        assert_eq!(table.only("bots").map(|row| row.id.as_str()), Some("b"), "renamed");
+    }
+}

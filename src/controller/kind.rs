@@ -1,0 +1,196 @@
+//! What the controllers have in common: a kind, and one pass over one of its objects.
+
+use std::collections::HashSet;
+use std::fmt::Debug;
+use std::future::Future;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::Resource;
+use kube::runtime::events::{Event, EventType};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tracing::debug;
+
+use super::backend::{Backend, Standing};
+use super::context::{Context, name_of, namespace_of};
+use super::outcome::{Blocked, Stop};
+use super::referrers::{Key, KindName};
+use crate::api::condition::{Finding, Reason};
+use crate::api::policy::DeletionPolicy;
+use crate::api::reference::{InstanceKind, InstanceRef};
+use crate::plan::mark::{Mark, Object};
+
+/// A kind that lives at a backend. Each of them is the same four functions: observe, plan, apply, status.
+pub trait Kind:
+    Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
+    + Clone
+    + Debug
+    + DeserializeOwned
+    + Serialize
+    + Send
+    + Sync
+    + 'static
+{
+    /// Its name.
+    const NAME: KindName;
+    /// Its status.
+    type Status: Clone + Default + Serialize + Debug + Send + Sync;
+
+    /// The backend that it lives at.
+    fn instance_ref(&self) -> &InstanceRef;
+    /// What happens at the backend when it is deleted.
+    fn deletion_policy(&self) -> DeletionPolicy;
+    /// Its status as it is.
+    fn status(&self) -> Option<&Self::Status>;
+    /// The conditions in a status, and the generation that it speaks of.
+    fn conditions(status: &Self::Status) -> (&[Condition], Option<i64>);
+    /// What others have to know of it, as its status says: its id and name at the backend, if it has any.
+    fn identity(status: &Self::Status) -> Option<(&str, &str)>;
+    /// When the tokens that a status names expire.
+    fn expirations(status: &Self::Status) -> Vec<Timestamp>;
+    /// The objects of its namespace that it refers to.
+    fn referents(&self) -> HashSet<Key>;
+
+    /// Makes the backend and the Secrets as the spec wants them.
+    fn live(pass: &mut Pass<Self>, backend: &Backend) -> impl Future<Output = Result<(), Stop>> + Send;
+    /// Removes from the backend what the object made there; what is gone already is no error.
+    fn end(pass: &mut Pass<Self>, backend: &Backend) -> impl Future<Output = Result<(), Stop>> + Send;
+    /// Lets go of what stays behind under `deletionPolicy: Orphan`.
+    fn orphan(pass: &mut Pass<Self>) -> impl Future<Output = Result<(), Stop>> + Send;
+}
+
+/// One pass over one object.
+pub struct Pass<K: Kind> {
+    /// What all passes share.
+    pub context: Arc<Context>,
+    /// The object, never older than our last write of it.
+    pub object: K,
+    /// The status as the pass leaves it, without conditions; written whichever way the pass ends.
+    pub status: K::Status,
+    /// Findings of the kind's own.
+    pub findings: Vec<Finding>,
+    /// When to look again.
+    pub next: Option<Timestamp>,
+}
+
+impl<K: Kind> Pass<K> {
+    /// Begins a pass.
+    #[must_use]
+    pub fn new(context: Arc<Context>, object: K) -> Self {
+        let status = object.status().cloned().unwrap_or_default();
+        Self { context, object, status, findings: Vec::new(), next: None }
+    }
+
+    /// The object's namespace.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        namespace_of(&self.object)
+    }
+
+    /// The object's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        name_of(&self.object)
+    }
+
+    /// The object's key.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        key_of(&self.object)
+    }
+
+    /// The object as marks name it.
+    #[must_use]
+    pub fn marked_object(&self) -> Object {
+        Object {
+            kind: K::kind(&()).into_owned(),
+            namespace: self.namespace().to_owned(),
+            name: self.name().to_owned(),
+            uid: self.object.meta().uid.clone().unwrap_or_default(),
+        }
+    }
+
+    /// The mark of what it makes at the backend.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        let cluster = self.context.settings.cluster.id.clone();
+        Mark { cluster, object: self.marked_object(), token: None }
+    }
+
+    /// Tells people what was done. An Event that cannot be written holds nothing up.
+    pub async fn event(&self, reason: Reason, action: &str, note: String) {
+        let event = Event {
+            type_: EventType::Normal,
+            reason: reason.as_str().to_owned(),
+            note: Some(note),
+            action: action.to_owned(),
+            secondary: None,
+        };
+        let regarding = self.object.object_ref(&());
+        let published = self.context.recorder.publish(&event, &regarding);
+        if let Err(error) = self.context.within("write the Event", published).await {
+            debug!(%reason, "{error}");
+        }
+    }
+
+    /// Looks again at this instant, or earlier if something else asks for it.
+    pub fn wake_at(&mut self, instant: Timestamp) {
+        self.next = Some(self.next.map_or(instant, |next| next.min(instant)));
+    }
+
+    /// The key of the instance that the object refers to.
+    #[must_use]
+    pub fn instance_key(&self) -> Key {
+        instance_key(self.object.instance_ref(), self.namespace())
+    }
+
+    /// The backend, if the object's namespace may use it and it answers; `None` = not looked at yet.
+    pub fn backend(&self) -> Result<Option<Arc<Backend>>, Blocked> {
+        let key = self.instance_key();
+        if !self.context.allows(&key, self.namespace()) {
+            return Err(no_instance(self.object.instance_ref()));
+        }
+        match self.context.backends.get(&key) {
+            Some(Standing::Ready(backend)) => Ok(Some(backend)),
+            Some(Standing::Down(blocked)) => Err(blocked),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Not there and not permitted read the same: nobody learns what exists elsewhere.
+fn no_instance(InstanceRef { kind, name }: &InstanceRef) -> Blocked {
+    match kind {
+        InstanceKind::ClusterInstance => Blocked::refused(
+            Reason::NotAllowed,
+            format!(
+                "ClusterInstance {name} is not there or does not allow this namespace: ask its administrator to add \
+                 the namespace to allowedNamespaces, or create this object with another instanceRef"
+            ),
+        ),
+        InstanceKind::Instance => Blocked::refused(
+            Reason::InstanceNotFound,
+            format!(
+                "Instance {name} is not there, or the operator runs without --namespaced-instances: create it, or \
+                 create this object with another instanceRef"
+            ),
+        ),
+    }
+}
+
+/// The key of an object.
+#[must_use]
+pub fn key_of<K: Kind>(object: &K) -> Key {
+    Key::new(K::NAME, namespace_of(object), name_of(object))
+}
+
+/// The key of the instance that a reference in this namespace means.
+#[must_use]
+pub fn instance_key(reference: &InstanceRef, namespace: &str) -> Key {
+    match reference.kind {
+        InstanceKind::ClusterInstance => Key::new(KindName::ClusterInstance, "", &reference.name),
+        InstanceKind::Instance => Key::new(KindName::Instance, namespace, &reference.name),
+    }
+}

@@ -1,0 +1,123 @@
+//! What a process remembers of objects between passes. All of it can be lost: the next pass finds out again.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+
+use super::referrers::Key;
+use crate::iam::model::TokenId;
+
+/// What is remembered of one entry.
+#[derive(Clone, Debug, Default)]
+pub struct EntryMemory {
+    /// When the value in the Secret was first refused, if it never worked since.
+    pub refused_since: Option<Timestamp>,
+    /// When the last publish whose outcome is unknown was sent.
+    pub unanswered_publish: Option<Timestamp>,
+    /// When its tokens were listed last.
+    pub listed: Option<Timestamp>,
+    /// How many tokens of its owner are not ours, as last listed.
+    pub foreign: Option<i64>,
+    /// An expiry that moved since the token was published.
+    pub moved: Option<(TokenId, Timestamp)>,
+}
+
+/// What is remembered of all objects.
+#[derive(Debug, Default)]
+pub struct Memory(Mutex<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    entries: HashMap<(Key, String), EntryMemory>,
+    failures: HashMap<Key, u32>,
+    /// The id and name at the backend that objects were last seen to have.
+    identities: HashMap<Key, Option<(String, String)>>,
+    /// The newest resourceVersion that an answered write of ours gave an object.
+    written: HashMap<Key, String>,
+}
+
+impl Memory {
+    /// What is remembered of an entry.
+    #[must_use]
+    pub fn entry(&self, key: &Key, entry: &str) -> EntryMemory {
+        let id = (key.clone(), entry.to_owned());
+        self.lock().entries.get(&id).cloned().unwrap_or_default()
+    }
+
+    /// Remembers something of an entry.
+    pub fn remember(&self, key: &Key, entry: &str, change: impl FnOnce(&mut EntryMemory)) {
+        let id = (key.clone(), entry.to_owned());
+        change(self.lock().entries.entry(id).or_default());
+    }
+
+    /// Counts a failed pass, and tells how many there were in a row.
+    pub fn failed(&self, key: &Key) -> u32 {
+        let mut inner = self.lock();
+        let failures = inner.failures.entry(key.clone()).or_default();
+        *failures = failures.saturating_add(1);
+        *failures
+    }
+
+    /// Notes a pass without failure.
+    pub fn succeeded(&self, key: &Key) {
+        self.lock().failures.remove(key);
+    }
+
+    /// Notes what the watch shows of an object's identity at the backend, and tells whether it is news.
+    pub fn identify(&self, key: &Key, identity: Option<(&str, &str)>) -> bool {
+        let identity = identity.map(|(id, name)| (id.to_owned(), name.to_owned()));
+        let mut inner = self.lock();
+        let known = inner.identities.insert(key.clone(), identity.clone());
+        known.flatten() != identity
+    }
+
+    /// Notes the version that a write of ours gave the object.
+    pub fn wrote(&self, key: &Key, version: Option<&str>) {
+        let Some(version) = version else { return };
+        self.lock().written.insert(key.clone(), version.to_owned());
+    }
+
+    /// Whether a cached object is older than our last write of it. Versions of one resource are numbers that grow.
+    #[must_use]
+    pub fn is_stale(&self, key: &Key, version: Option<&str>) -> bool {
+        let mut inner = self.lock();
+        let Some(written) = inner.written.get(key) else { return false };
+        let number = |text: &str| text.parse::<u64>().ok();
+        let caught_up = version.and_then(number) >= number(written);
+        if caught_up {
+            inner.written.remove(key);
+        }
+        !caught_up
+    }
+
+    /// Forgets an object that is gone.
+    pub fn forget(&self, key: &Key) {
+        let mut inner = self.lock();
+        inner.entries.retain(|(owner, _), _| owner != key);
+        inner.failures.remove(key);
+        inner.identities.remove(key);
+        inner.written.remove(key);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::controller::referrers::KindName;
+
+    #[test]
+    fn a_cache_that_lags_behind_our_write_is_stale_until_it_caught_up() {
+        let memory = Memory::default();
+        let key = Key::new(KindName::Group, "a", "b");
+        assert!(!memory.is_stale(&key, Some("5")));
+        memory.wrote(&key, Some("10"));
+        assert!(memory.is_stale(&key, Some("9")), "compared as numbers");
+        assert!(!memory.is_stale(&key, Some("10")));
+        assert!(!memory.is_stale(&key, Some("9")), "forgotten once caught up");
+    }
+}

@@ -1,0 +1,33 @@
+//! The controllers: the only users of the Kubernetes client.
+//!
+//! Data flows one way: [`watch`] → observe → plan → apply → status. [`pipeline`] is the way that every object goes;
+//! what differs between kinds is in a file of its own, with the same functions.
+
+mod api_token;
+mod backend;
+mod context;
+mod error;
+mod grants;
+mod group;
+mod instance;
+mod inventory;
+mod kind;
+mod memory;
+mod named;
+mod outcome;
+mod pipeline;
+mod quota;
+mod referrers;
+mod resolve;
+mod role;
+mod role_binding;
+mod secret_index;
+mod service_account;
+mod settings;
+mod status;
+mod tokens;
+mod watch;
+
+pub use error::Error;
+pub use settings::Settings;
+pub use watch::{Parts, start};

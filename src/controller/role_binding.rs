@@ -1,0 +1,109 @@
+//! `RoleBinding`: a role for many subjects, in some Kestra namespaces or in the whole tenant.
+
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+use super::backend::Backend;
+use super::context::namespace_of;
+use super::grants::{self, Granter};
+use super::kind::{Kind, Pass};
+use super::named;
+use super::outcome::Stop;
+use super::referrers::{Key, KindName};
+use super::resolve::Resolver;
+use crate::api::RoleBinding;
+use crate::api::grant::GrantedBinding;
+use crate::api::policy::DeletionPolicy;
+use crate::api::reference::{InstanceRef, RoleKind, SubjectKind};
+use crate::api::role_binding::RoleBindingStatus;
+use crate::plan::grant::Grant;
+
+impl Kind for RoleBinding {
+    const NAME: KindName = KindName::RoleBinding;
+    type Status = RoleBindingStatus;
+
+    fn instance_ref(&self) -> &InstanceRef {
+        &self.spec.instance_ref
+    }
+
+    fn deletion_policy(&self) -> DeletionPolicy {
+        self.spec.deletion_policy
+    }
+
+    fn status(&self) -> Option<&RoleBindingStatus> {
+        self.status.as_ref()
+    }
+
+    fn conditions(status: &RoleBindingStatus) -> (&[Condition], Option<i64>) {
+        (&status.conditions, status.observed_generation)
+    }
+
+    fn identity(_: &RoleBindingStatus) -> Option<(&str, &str)> {
+        None
+    }
+
+    fn expirations(_: &RoleBindingStatus) -> Vec<Timestamp> {
+        Vec::new()
+    }
+
+    fn referents(&self) -> HashSet<Key> {
+        let namespace = namespace_of(self);
+        let subjects = self.spec.subjects.iter().filter_map(|subject| match subject.kind {
+            SubjectKind::ServiceAccount => Some(Key::new(KindName::ServiceAccount, namespace, &subject.name)),
+            SubjectKind::Group => Some(Key::new(KindName::Group, namespace, &subject.name)),
+            _ => None,
+        });
+        let role = Some(&self.spec.role_ref).filter(|role| role.kind == RoleKind::Role);
+        let role = role.map(|role| Key::new(KindName::Role, namespace, &role.name));
+        subjects.chain(role).collect()
+    }
+
+    async fn live(pass: &mut Pass<Self>, backend: &Backend) -> Result<(), Stop> {
+        let wanted = observe(pass, backend).await?;
+        let plan = grants::plan(pass, backend, &wanted);
+        if pass.object.spec.suspend {
+            return named::suspended(pass);
+        }
+        pass.hold(&[]).await?;
+        grants::apply(pass, backend, &plan).await
+    }
+
+    async fn end(pass: &mut Pass<Self>, backend: &Backend) -> Result<(), Stop> {
+        grants::remove_all(pass, backend).await
+    }
+
+    async fn orphan(_: &mut Pass<Self>) -> Result<(), Stop> {
+        Ok(())
+    }
+}
+
+impl Granter for RoleBinding {
+    fn granted(status: &RoleBindingStatus) -> &Vec<GrantedBinding> {
+        &status.bindings
+    }
+
+    fn granted_mut(status: &mut RoleBindingStatus) -> &mut Vec<GrantedBinding> {
+        &mut status.bindings
+    }
+}
+
+/// The grants that the spec means. One subject that is not there yet holds up the whole binding, so that its status
+/// tells about all of it or none.
+async fn observe(pass: &Pass<RoleBinding>, backend: &Backend) -> Result<Vec<Grant>, Stop> {
+    let spec = &pass.object.spec;
+    let resolver = Resolver {
+        context: &pass.context,
+        backend,
+        instance: &spec.instance_ref,
+        namespace: pass.namespace(),
+    };
+    let role = resolver.role(&spec.role_ref)?;
+    let mut wanted = Vec::new();
+    for subject in &spec.subjects {
+        let subject = resolver.subject(subject).await?;
+        wanted.extend(resolver.scoped(&subject, &role, &spec.namespaces)?);
+    }
+    Ok(wanted)
+}

@@ -1,0 +1,223 @@
+//! From the outcome of a pass to the conditions of a status, and the smallest patch that writes it.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use serde_json::{Map, Value};
+
+use super::outcome::{Blocked, Stop};
+use crate::api::condition::{self, ConditionType, Finding, Reason};
+
+/// The conditions that stay as they were if a pass says nothing of them, in the order in which they are shown.
+const STANDING: [ConditionType; 5] = [
+    ConditionType::Ready,
+    ConditionType::Accepted,
+    ConditionType::ResolvedRefs,
+    ConditionType::Synced,
+    ConditionType::TokenIssued,
+];
+
+/// What a pass found, as conditions see it.
+#[derive(Debug)]
+pub struct Pass<'a> {
+    /// The generation of the spec that was looked at.
+    pub generation: Option<i64>,
+    /// The conditions as they are.
+    pub old: &'a [Condition],
+    /// The generation that they speak of.
+    pub old_generation: Option<i64>,
+    /// Why it stopped before its end, if it did.
+    pub stop: Option<&'a Stop>,
+    /// Findings of the kind's own; they win over what follows from `stop`.
+    pub findings: &'a [Finding],
+    /// Whether every token that the status names still works by its expiry.
+    pub tokens_live: TokensLive,
+}
+
+/// Whether every token that the status names still works by its expiry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokensLive {
+    /// All of them, or there are none.
+    All,
+    /// At least one has expired.
+    NotAll,
+}
+
+/// The conditions after a pass.
+#[must_use]
+pub fn conditions(pass: &Pass<'_>, now: Timestamp) -> Vec<Condition> {
+    let mut findings = match pass.stop {
+        None => well(),
+        Some(Stop::Blocked(blocked)) => waiting(blocked),
+        Some(Stop::Failed(error)) => failing(pass, error),
+    };
+    for finding in pass.findings {
+        findings.retain(|other| other.kind != finding.kind);
+        findings.push(finding.clone());
+    }
+    settle(pass, &findings, now)
+}
+
+fn well() -> Vec<Finding> {
+    let holds = |kind, message| Finding::new(kind, true, Reason::Synced, message);
+    vec![
+        holds(ConditionType::Ready, "everything is as declared"),
+        holds(ConditionType::Accepted, "valid and permitted"),
+        holds(ConditionType::ResolvedRefs, "everything it refers to was found"),
+        holds(ConditionType::Synced, "the backend equals the spec"),
+    ]
+}
+
+fn waiting(blocked: &Blocked) -> Vec<Finding> {
+    let Blocked { condition, reason, message } = blocked;
+    let order = [ConditionType::Accepted, ConditionType::ResolvedRefs, ConditionType::Synced];
+    let passed = order.into_iter().take_while(|kind| kind != condition);
+    let mut findings: Vec<Finding> =
+        well().into_iter().filter(|finding| passed.clone().any(|kind| kind == finding.kind)).collect();
+    for kind in [*condition, ConditionType::Ready] {
+        findings.push(Finding::new(kind, false, *reason, message));
+    }
+    findings.push(Finding::new(ConditionType::Stalled, true, *reason, message));
+    findings
+}
+
+/// A failure passes: what was ready for this spec stays so while its tokens work.
+fn failing(pass: &Pass<'_>, error: &super::error::Error) -> Vec<Finding> {
+    let (reason, message) = (error.reason(), error.to_string());
+    let retried = format!("{message}; tried again by itself");
+    let mut findings = vec![
+        Finding::new(ConditionType::Synced, false, reason, &retried),
+        Finding::new(ConditionType::Reconciling, true, reason, &retried),
+    ];
+    let stays_ready = condition::is_true(pass.old, ConditionType::Ready)
+        && pass.old_generation == pass.generation
+        && pass.tokens_live == TokensLive::All;
+    if !stays_ready {
+        findings.push(Finding::new(ConditionType::Ready, false, reason, retried));
+    }
+    findings
+}
+
+fn settle(pass: &Pass<'_>, findings: &[Finding], now: Timestamp) -> Vec<Condition> {
+    let mut conditions = pass.old.to_vec();
+    conditions.retain(|condition| {
+        let standing = STANDING.iter().any(|kind| kind.as_str() == condition.type_);
+        standing || findings.iter().any(|finding| finding.kind.as_str() == condition.type_)
+    });
+    for finding in findings {
+        condition::set(&mut conditions, finding, pass.generation, now);
+    }
+    let place = |condition: &Condition| {
+        let order = ConditionType::ALL.iter();
+        order.clone().position(|kind| kind.as_str() == condition.type_).unwrap_or(order.len())
+    };
+    conditions.sort_by_key(place);
+    conditions
+}
+
+/// The JSON merge patch that turns `old` into `new`; `None` if they are equal.
+#[must_use]
+pub fn merge_patch(old: &Value, new: &Value) -> Option<Value> {
+    if old == new {
+        return None;
+    }
+    let (Value::Object(old), Value::Object(new)) = (old, new) else { return Some(new.clone()) };
+    let mut patch = Map::new();
+    for (name, value) in new {
+        let change = old.get(name).map_or_else(|| Some(value.clone()), |old| merge_patch(old, value));
+        patch.extend(change.map(|change| (name.clone(), change)));
+    }
+    let gone = old.keys().filter(|name| !new.contains_key(*name));
+    patch.extend(gone.map(|name| (name.clone(), Value::Null)));
+    Some(Value::Object(patch))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::controller::error::Error;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn pass<'a>(old: &'a [Condition], stop: Option<&'a Stop>) -> Pass<'a> {
+        Pass {
+            generation: Some(2),
+            old,
+            old_generation: Some(2),
+            stop,
+            findings: &[],
+            tokens_live: TokensLive::All,
+        }
+    }
+
+    fn shown(conditions: &[Condition]) -> Vec<String> {
+        conditions.iter().map(|c| format!("{}={}/{}", c.type_, c.status, c.reason)).collect()
+    }
+
+    fn failed() -> Stop {
+        Stop::Failed(Error::Silence { operation: "read the Secret" })
+    }
+
+    #[test]
+    fn a_pass_that_comes_through_is_ready() {
+        let conditions = conditions(&pass(&[], None), at(1));
+        assert_eq!(
+            shown(&conditions),
+            ["Ready=True/Synced", "Accepted=True/Synced", "ResolvedRefs=True/Synced", "Synced=True/Synced"]
+        );
+    }
+
+    #[test]
+    fn what_waits_says_for_what_and_what_was_passed() {
+        let stop = Stop::Blocked(Blocked::unresolved(Reason::ReferenceNotFound, "Group bots is not there"));
+        let conditions = conditions(&pass(&[], Some(&stop)), at(1));
+        assert_eq!(
+            shown(&conditions),
+            [
+                "Ready=False/ReferenceNotFound",
+                "Accepted=True/Synced",
+                "ResolvedRefs=False/ReferenceNotFound",
+                "Stalled=True/ReferenceNotFound"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_failure_leaves_what_was_ready_for_this_spec_ready() {
+        let ready = conditions(&pass(&[], None), at(1));
+        let stop = failed();
+        let after = conditions(&pass(&ready, Some(&stop)), at(2));
+        assert!(condition::is_true(&after, ConditionType::Ready));
+        assert!(condition::is_true(&after, ConditionType::Reconciling));
+        let outdated = Pass { generation: Some(3), ..pass(&ready, Some(&stop)) };
+        assert!(!condition::is_true(&conditions(&outdated, at(2)), ConditionType::Ready));
+        let expired = Pass { tokens_live: TokensLive::NotAll, ..pass(&ready, Some(&stop)) };
+        assert!(!condition::is_true(&conditions(&expired, at(2)), ConditionType::Ready));
+    }
+
+    #[test]
+    fn warnings_go_when_nothing_finds_them_any_more() {
+        let stop = failed();
+        let failing = conditions(&pass(&[], Some(&stop)), at(1));
+        let well = conditions(&pass(&failing, None), at(2));
+        assert!(condition::find(&well, ConditionType::Reconciling).is_none());
+    }
+
+    #[test]
+    fn the_same_pass_again_changes_nothing() {
+        let first = conditions(&pass(&[], None), at(1));
+        assert_eq!(conditions(&pass(&first, None), at(99)), first);
+    }
+
+    #[test]
+    fn a_patch_holds_what_differs_and_nothing_else() {
+        let old = json!({"a": 1, "b": {"c": 1, "d": 2}, "list": [1, 2], "gone": true});
+        let new = json!({"a": 1, "b": {"c": 1, "d": 3}, "list": [1], "more": "x"});
+        let patch = json!({"b": {"d": 3}, "list": [1], "gone": null, "more": "x"});
+        assert_eq!(merge_patch(&old, &new), Some(patch));
+        assert_eq!(merge_patch(&old, &old), None);
+    }
+}

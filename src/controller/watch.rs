@@ -1,0 +1,206 @@
+//! Watches, and the controllers that they drive.
+
+mod feed;
+
+use std::convert::Infallible;
+use std::future::{Future, ready};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{Stream, StreamExt, TryStreamExt};
+use kube::runtime::controller::Action;
+use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::utils::PredicateConfig;
+use kube::runtime::watcher::Event;
+use kube::runtime::{Config, Controller, Predicate, WatchStreamExt, predicates};
+use kube::{Client, Resource, ResourceExt};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::feed::{Beats, Events, Feed, Feeds};
+use super::backend::Backends;
+use super::context::{Context, namespace_of};
+use super::instance::Connects;
+use super::kind::{Kind, key_of};
+use super::memory::Memory;
+use super::referrers::{Key, Referrers, Wakers, Wakeups};
+use super::secret_index::SecretIndex;
+use super::settings::Settings;
+use super::{instance, pipeline};
+use crate::api::names::FIELD_MANAGER;
+use crate::clock::Clock;
+use crate::ops::health::Component;
+use crate::ops::lease::Leadership;
+use crate::ops::metrics::Metrics;
+
+/// What the controllers are made from.
+pub struct Parts {
+    /// The API server.
+    pub client: Client,
+    /// How to work.
+    pub settings: Settings,
+    /// Wall time.
+    pub clock: Clock,
+    /// Whether anything may be changed.
+    pub leadership: Leadership,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Told what is waited for, and each sign of life of a watch.
+    pub health: Component,
+    /// Ends the controllers; passes under way are finished.
+    pub stop: CancellationToken,
+    /// What has to end before the Lease may be released.
+    pub work: TaskTracker,
+}
+
+/// How long a burst of changes of one object is gathered into one pass.
+const DEBOUNCE: Duration = Duration::from_millis(5);
+
+type Run = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Starts all controllers. They end when `stop` is cancelled.
+pub fn start(parts: Parts) {
+    let (wakers, wakeups) = Wakers::new();
+    let Parts { client, settings, clock, leadership, metrics, health, stop, work } = parts;
+    let feeds = Feeds::new(&client, &settings);
+    let reporter = Reporter { controller: FIELD_MANAGER.to_owned(), instance: None };
+    let context = Arc::new(Context {
+        recorder: Recorder::new(client.clone(), reporter),
+        client,
+        settings,
+        clock,
+        leadership,
+        metrics,
+        backends: Backends::default(),
+        referrers: Referrers::default(),
+        wakers,
+        memory: Memory::default(),
+        stores: feeds.stores(),
+        secrets_of: SecretIndex::default(),
+    });
+    let ready = feed::report(Arc::clone(&context), health.clone());
+    work.spawn(until(&stop, ready));
+    for run in runs(&context, feeds, wakeups, &Beats(health), &stop) {
+        work.spawn(run);
+    }
+}
+
+/// All that has to run.
+fn runs(
+    context: &Arc<Context>,
+    feeds: Feeds,
+    wakeups: Wakeups,
+    beats: &Beats,
+    stop: &CancellationToken,
+) -> Vec<Run> {
+    let secrets = feed::secrets(Arc::clone(context), beats.heard(feeds.secrets.events));
+    let namespaces = feed::namespaces(Arc::clone(context), beats.heard(feeds.namespaces.events));
+    let credentials = feed::credentials(Arc::clone(context), beats.heard(feeds.credentials));
+    vec![
+        until(stop, secrets),
+        until(stop, namespaces),
+        until(stop, credentials),
+        instances(context, feeds.cluster_instances, wakeups.cluster_instances, beats, stop),
+        instances(context, feeds.instances, wakeups.instances, beats, stop),
+        objects(context, feeds.service_accounts, wakeups.service_accounts, beats, stop),
+        objects(context, feeds.groups, wakeups.groups, beats, stop),
+        objects(context, feeds.roles, wakeups.roles, beats, stop),
+        objects(context, feeds.role_bindings, wakeups.role_bindings, beats, stop),
+        objects(context, feeds.api_tokens, wakeups.api_tokens, beats, stop),
+    ]
+}
+
+fn until(stop: &CancellationToken, work: impl Future<Output = ()> + Send + 'static) -> Run {
+    let stop = stop.clone();
+    Box::pin(async move {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = work => {}
+        }
+    })
+}
+
+fn config(context: &Context) -> Config {
+    Config::default().concurrency(context.settings.concurrency).debounce(DEBOUNCE)
+}
+
+/// The controller of one kind that lives at a backend.
+fn objects<K: Kind>(
+    context: &Arc<Context>,
+    feed: Feed<K>,
+    woken: UnboundedReceiver<ObjectRef<K>>,
+    beats: &Beats,
+    stop: &CancellationToken,
+) -> Run {
+    // What we write into the status is no reason to look again.
+    let relevant =
+        predicates::generation.combine(predicates::finalizers).combine(predicates::annotations);
+    let events = identified(context, beats.heard(feed.events));
+    let changed = events.applied_objects().predicate_filter(relevant, PredicateConfig::default());
+    let controller = Controller::for_stream(changed, feed.store)
+        .with_config(config(context))
+        .reconcile_on(receiving(woken))
+        .graceful_shutdown_on(stop.clone().cancelled_owned());
+    let run = controller.run(pipeline::reconcile::<K>, never, Arc::clone(context));
+    Box::pin(run.for_each(|_| ready(())))
+}
+
+/// An object whose identity at the backend changes, or that is gone, wakes those who refer to it. The store has it by
+/// then.
+fn identified<K: Kind>(context: &Arc<Context>, events: Events<K>) -> Events<K> {
+    let context = Arc::clone(context);
+    let heard = events.inspect_ok(move |event| {
+        let (object, is_there) = match event {
+            Event::Apply(object) => (object, true),
+            Event::Delete(object) => (object, false),
+            Event::Init | Event::InitApply(_) | Event::InitDone => return,
+        };
+        let is_living = is_there && object.meta().deletion_timestamp.is_none();
+        let status = object.status().filter(|_| is_living);
+        let key = key_of(object);
+        if context.memory.identify(&key, status.and_then(K::identity)) {
+            context.wake_referrers(&key);
+        }
+    });
+    heard.boxed()
+}
+
+/// The controller of one kind of instance.
+fn instances<K: Connects>(
+    context: &Arc<Context>,
+    feed: Feed<K>,
+    woken: UnboundedReceiver<ObjectRef<K>>,
+    beats: &Beats,
+    stop: &CancellationToken,
+) -> Run {
+    let forgetful = Arc::clone(context);
+    let events = beats.heard(feed.events).inspect_ok(move |event| {
+        if let Event::Delete(object) = event {
+            let key = Key::new(K::NAME, namespace_of(object), &object.name_any());
+            instance::gone(&forgetful, &key);
+        }
+    });
+    let relevant = predicates::generation.combine(predicates::annotations);
+    let changed = events.applied_objects().predicate_filter(relevant, PredicateConfig::default());
+    let controller = Controller::for_stream(changed, feed.store)
+        .with_config(config(context))
+        .reconcile_on(receiving(woken))
+        .graceful_shutdown_on(stop.clone().cancelled_owned());
+    let run = controller.run(instance::reconcile::<K>, never, Arc::clone(context));
+    Box::pin(run.for_each(|_| ready(())))
+}
+
+fn receiving<K: Resource<DynamicType = ()> + 'static>(
+    woken: UnboundedReceiver<ObjectRef<K>>,
+) -> impl Stream<Item = ObjectRef<K>> {
+    futures::stream::unfold(woken, async |mut woken| Some((woken.recv().await?, woken)))
+}
+
+/// What a pass may fail with is dealt with in the pass.
+#[expect(clippy::needless_pass_by_value, reason = "the runtime's signature")]
+fn never<K>(_: Arc<K>, error: &Infallible, _: Arc<Context>) -> Action {
+    match *error {}
+}

@@ -1,0 +1,194 @@
+//! Where controllers hear of changes: one watch per kind, each with the store that it fills.
+
+use std::fmt::Debug;
+use std::future::ready;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures::{Stream, StreamExt};
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use kube::api::Api;
+use kube::core::{NamespaceResourceScope, PartialObjectMeta};
+use kube::runtime::reflector::{Store, store};
+use kube::runtime::utils::PredicateConfig;
+use kube::runtime::watcher::{self, Event};
+use kube::runtime::{WatchStreamExt, predicates};
+use kube::{Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+
+use super::super::context::{Context, Stores};
+use super::super::referrers::{Key, KindName};
+use super::super::settings::Settings;
+use crate::api::names::OWNER_KIND;
+use crate::api::{ApiToken, ClusterInstance, Group, Instance, Role, RoleBinding, ServiceAccount};
+use crate::ops::health::Component;
+
+/// How many objects a list brings at once.
+const PAGE: u32 = 500;
+
+/// The events of one watch.
+pub(super) type Events<K> = Pin<Box<dyn Stream<Item = Result<Event<K>, watcher::Error>> + Send>>;
+
+/// A watch with the store that it fills.
+pub(super) struct Feed<K: Resource<DynamicType = ()> + Clone + 'static> {
+    /// What it showed.
+    pub(super) store: Store<K>,
+    /// What it shows.
+    pub(super) events: Events<K>,
+}
+
+/// All watches.
+pub(super) struct Feeds {
+    pub(super) cluster_instances: Feed<ClusterInstance>,
+    pub(super) instances: Feed<Instance>,
+    pub(super) service_accounts: Feed<ServiceAccount>,
+    pub(super) groups: Feed<Group>,
+    pub(super) roles: Feed<Role>,
+    pub(super) role_bindings: Feed<RoleBinding>,
+    pub(super) api_tokens: Feed<ApiToken>,
+    /// Metadata of our own Secrets: values are never watched.
+    pub(super) secrets: Feed<PartialObjectMeta<Secret>>,
+    /// Metadata.
+    pub(super) namespaces: Feed<PartialObjectMeta<Namespace>>,
+    /// Metadata of the Secrets in the operator's namespace: credentials among them.
+    pub(super) credentials: Events<PartialObjectMeta<Secret>>,
+}
+
+impl Feeds {
+    pub(super) fn new(client: &Client, settings: &Settings) -> Self {
+        let every = watcher::Config::default().page_size(PAGE);
+        let (owned, own) = (every.clone().labels(OWNER_KIND), &settings.namespace);
+        let namespace = settings.watch_namespace.as_deref();
+        let namespaces = match namespace {
+            Some(name) => every.clone().fields(&format!("metadata.name={name}")),
+            None => every.clone(),
+        };
+        let credentials = watcher::watcher(Api::namespaced(client.clone(), own), every.clone());
+        Self {
+            cluster_instances: feed(Api::all(client.clone()), every.clone()),
+            instances: feed(scoped(client, namespace), every.clone()),
+            service_accounts: feed(scoped(client, namespace), every.clone()),
+            groups: feed(scoped(client, namespace), every.clone()),
+            roles: feed(scoped(client, namespace), every.clone()),
+            role_bindings: feed(scoped(client, namespace), every.clone()),
+            api_tokens: feed(scoped(client, namespace), every),
+            secrets: feed(scoped(client, namespace), owned),
+            namespaces: feed(Api::all(client.clone()), namespaces),
+            credentials: credentials.default_backoff().boxed(),
+        }
+    }
+
+    pub(super) fn stores(&self) -> Stores {
+        Stores {
+            cluster_instances: self.cluster_instances.store.clone(),
+            instances: self.instances.store.clone(),
+            service_accounts: self.service_accounts.store.clone(),
+            groups: self.groups.store.clone(),
+            roles: self.roles.store.clone(),
+            role_bindings: self.role_bindings.store.clone(),
+            api_tokens: self.api_tokens.store.clone(),
+            secrets: self.secrets.store.clone(),
+            namespaces: self.namespaces.store.clone(),
+        }
+    }
+}
+
+fn scoped<K>(client: &Client, namespace: Option<&str>) -> Api<K>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+{
+    match namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    }
+}
+
+/// A watch that fills a store; what nobody reads is dropped before it is kept.
+fn feed<K>(api: Api<K>, config: watcher::Config) -> Feed<K>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+{
+    let (store, writer) = store();
+    let events = watcher::watcher(api, config).default_backoff().modify(prune).reflect(writer);
+    Feed { store, events: events.boxed() }
+}
+
+fn prune<K: Resource>(object: &mut K) {
+    object.managed_fields_mut().clear();
+    object.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
+}
+
+/// Signs of life of the watches.
+#[derive(Clone)]
+pub(super) struct Beats(pub(super) Component);
+
+impl Beats {
+    /// Each event is one.
+    pub(super) fn heard<K: Send + 'static>(&self, events: Events<K>) -> Events<K> {
+        let beats = self.clone();
+        let heard = events.inspect(move |event| {
+            if event.is_ok() {
+                beats.0.beat();
+            }
+        });
+        heard.boxed()
+    }
+}
+
+/// Says what is waited for until all stores are full.
+pub(super) async fn report(context: Arc<Context>, health: Component) {
+    health.waiting_for("the first lists of custom resources, Secrets and namespaces");
+    context.stores.filled().await;
+    health.ready("watches");
+    std::future::pending().await
+}
+
+/// A Secret of ours that changes or goes wakes its owner.
+pub(super) async fn secrets(context: Arc<Context>, events: Events<PartialObjectMeta<Secret>>) {
+    let handle = |event: Event<PartialObjectMeta<Secret>>| {
+        let (owner, is_news) = match &event {
+            Event::InitApply(secret) => (context.secrets_of.note(&secret.metadata), false),
+            Event::Apply(secret) => (context.secrets_of.note(&secret.metadata), true),
+            Event::Delete(secret) => (context.secrets_of.forget(&secret.metadata), true),
+            Event::Init | Event::InitDone => (None, false),
+        };
+        if let Some(owner) = owner.filter(|_| is_news) {
+            context.wakers.wake(&owner);
+        }
+        ready(())
+    };
+    events.filter_map(|event| ready(event.ok())).for_each(handle).await;
+}
+
+/// A namespace whose labels change may be allowed now, or no longer.
+pub(super) async fn namespaces(
+    context: Arc<Context>,
+    events: Events<PartialObjectMeta<Namespace>>,
+) {
+    let wake = |namespace: PartialObjectMeta<Namespace>| {
+        context.wake_namespace(namespace.metadata.name.as_deref().unwrap_or_default());
+        ready(())
+    };
+    let changed = events.applied_objects();
+    let changed = changed.predicate_filter(predicates::labels, PredicateConfig::default());
+    changed.filter_map(|namespace| ready(namespace.ok())).for_each(wake).await;
+}
+
+/// A Secret in the operator's namespace that changes wakes the instances that name it.
+pub(super) async fn credentials(
+    context: Arc<Context>,
+    events: Events<PartialObjectMeta<Secret>>,
+) {
+    let wake = |secret: PartialObjectMeta<Secret>| {
+        let name = secret.metadata.name.unwrap_or_default();
+        for instance in context.stores.cluster_instances.state() {
+            let settings = &instance.spec.settings;
+            let ca = settings.tls.ca_secret_ref.as_ref();
+            if settings.credentials.secret_ref.name == name || ca.is_some_and(|ca| ca.name == name) {
+                context.wakers.wake(&Key::new(KindName::ClusterInstance, "", &instance.name_any()));
+            }
+        }
+        ready(())
+    };
+    events.touched_objects().filter_map(|secret| ready(secret.ok())).for_each(wake).await;
+}

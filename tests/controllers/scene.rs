@@ -1,0 +1,255 @@
+//! What every test needs: a control plane, an IAM server and an operator, all of them real, and words to look at them.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use kestra_iam_operator::clock::Clock;
+use kestra_iam_operator::iam::client::{Check, Client as Backend, Config, Credential};
+use kestra_iam_operator::iam::model::TokenValue;
+use serde_json::{Value, json};
+use testbed::{ControlPlane, DrivenClock, IamServer, Process, Scratch, wait_for};
+use tokio::sync::OnceCell;
+
+/// Where the operator's own things are.
+const HOME: &str = "operator";
+
+/// The binary under test.
+pub fn binary() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_kestra-iam-operator"))
+}
+
+/// A control plane, an IAM server and an operator.
+pub struct World {
+    pub plane: ControlPlane,
+    pub server: IamServer,
+    pub operator: Process,
+    /// Moves the clocks of server and operator.
+    pub clock: DrivenClock,
+    scratch: Scratch,
+}
+
+impl World {
+    /// One for all tests that break nothing of it.
+    pub async fn shared() -> Arc<Self> {
+        static SHARED: OnceCell<Arc<World>> = OnceCell::const_new();
+        let world = SHARED.get_or_init(async || Arc::new(Self::start(&[], &[]).await));
+        Arc::clone(world.await)
+    }
+
+    /// One of the test's own, with more flags of operator and server.
+    pub async fn start(operator: &[&str], server: &[&str]) -> Self {
+        let plane = ControlPlane::start().await.unwrap();
+        let scratch = Scratch::new("controllers").unwrap();
+        let clock = DrivenClock::new().unwrap();
+        let mut flags: Vec<String> = server.iter().map(|&flag| flag.to_owned()).collect();
+        flags.extend(clock.args().map(|arg| arg.display().to_string()));
+        let server = IamServer::start(binary(), &flags).await.unwrap();
+        let crds = Command::new(binary()).arg("crds").output().unwrap();
+        plane.install(&String::from_utf8(crds.stdout).unwrap()).await.unwrap();
+        plane.kubectl(&["create", "namespace", HOME], "").await.unwrap();
+        let operator = run(&plane, &scratch, &clock, "operator", operator);
+        Self { plane, server, operator, clock, scratch }
+    }
+
+    /// Starts one more operator.
+    pub fn another(&self, name: &str, flags: &[&str]) -> Process {
+        run(&self.plane, &self.scratch, &self.clock, name, flags)
+    }
+
+    /// Applies a manifest.
+    pub async fn apply(&self, manifest: &Value) {
+        self.kubectl(&["apply", "-f", "-"], &manifest.to_string()).await;
+    }
+
+    pub async fn kubectl(&self, args: &[&str], stdin: &str) -> String {
+        self.plane.kubectl(args, stdin).await.unwrap_or_else(|error| panic!("{args:?}: {error:#}"))
+    }
+}
+
+fn run(plane: &ControlPlane, scratch: &Scratch, clock: &DrivenClock, name: &str, flags: &[&str]) -> Process {
+    let mut command = Command::new(binary());
+    command.arg("run").arg("--kubeconfig").arg(plane.kubeconfig());
+    command.args(["--namespace", HOME, "--listen", "127.0.0.1:0", "--log-level", "debug"]);
+    command.args(["--cluster-id", "test", "--leader-elect=false", "--recheck-interval", "5s"]);
+    command.args(clock.args()).args(flags);
+    Process::start(name, &command, &scratch.file(&format!("{name}.log"))).unwrap()
+}
+
+/// One test's place in a world: a namespace and a `ClusterInstance` that allows nobody else.
+pub struct Scene {
+    pub world: Arc<World>,
+    /// An administrator's view of the backend.
+    pub backend: Backend,
+    pub namespace: String,
+    /// The instance's name.
+    pub instance: String,
+}
+
+impl Scene {
+    /// In the shared world, with an instance that allows everything.
+    pub async fn new() -> Self {
+        Self::with(json!({"guardrails": {"unrestricted": true}})).await
+    }
+
+    /// In the shared world, with these fields of the instance.
+    pub async fn with(fields: Value) -> Self {
+        let scene = Self::inside(World::shared().await).await;
+        scene.connect(fields).await;
+        scene
+    }
+
+    /// In a world of its own, with an instance that allows everything.
+    pub async fn alone(operator: &[&str], server: &[&str]) -> Self {
+        let scene = Self::inside(Arc::new(World::start(operator, server).await)).await;
+        scene.connect(json!({"guardrails": {"unrestricted": true}})).await;
+        scene
+    }
+
+    /// A namespace, and nothing else yet.
+    pub async fn inside(world: Arc<World>) -> Self {
+        let namespace = world.plane.namespace("team").await.unwrap().to_string();
+        let credential = Credential::Bearer(TokenValue::new(world.server.admin_token().to_owned()));
+        let config = Config::new(world.server.url(), "main", credential, Clock::system());
+        let backend = Backend::new(&config).unwrap();
+        Self { backend, instance: namespace.clone(), namespace, world }
+    }
+
+    /// The operator's credential and the instance.
+    pub async fn connect(&self, fields: Value) {
+        self.put_credential(self.world.server.admin_token()).await;
+        self.world.apply(&self.instance(fields)).await;
+    }
+
+    /// Writes the Secret that the instance takes its credential from.
+    pub async fn put_credential(&self, token: &str) {
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": {"name": self.instance, "namespace": HOME},
+            "stringData": {"token": token},
+        });
+        self.world.apply(&secret).await;
+    }
+
+    /// The instance with these fields besides the usual ones.
+    pub fn instance(&self, fields: Value) -> Value {
+        let mut spec = json!({
+            "url": self.world.server.url(),
+            "credentials": {"secretRef": {"name": self.instance}},
+            "allowedNamespaces": {"names": [self.namespace]},
+            "lastUsedGranularity": "1s",
+        });
+        merge(&mut spec, fields);
+        json!({
+            "apiVersion": "kestra-iam.dev/v1alpha1", "kind": "ClusterInstance",
+            "metadata": {"name": self.instance}, "spec": spec,
+        })
+    }
+
+    /// An object of the user's namespace that refers to the instance.
+    pub fn object(&self, kind: &str, name: &str, spec: Value) -> Value {
+        let mut all = json!({"instanceRef": {"name": self.instance}});
+        merge(&mut all, spec);
+        json!({
+            "apiVersion": "kestra-iam.dev/v1alpha1", "kind": kind,
+            "metadata": {"name": name, "namespace": self.namespace}, "spec": all,
+        })
+    }
+
+    /// Applies an object of the user's namespace.
+    pub async fn apply(&self, kind: &str, name: &str, spec: Value) {
+        self.world.apply(&self.object(kind, name, spec)).await;
+    }
+
+    /// kubectl in the user's namespace.
+    pub async fn kubectl(&self, args: &[&str]) -> String {
+        self.world.kubectl(&[args, &["-n", &self.namespace]].concat(), "").await
+    }
+
+    /// An object as it is.
+    pub async fn get(&self, kind: &str, name: &str) -> Option<Value> {
+        let text = self.kubectl(&["get", kind, name, "-o", "json", "--ignore-not-found"]).await;
+        serde_json::from_str(&text).ok()
+    }
+
+    /// Waits for a fact about an object, and gives the object.
+    pub async fn until(&self, kind: &str, name: &str, fact: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        let mut last = Value::Null;
+        let what = format!("{kind} {name}: {fact}");
+        let found = wait_for(&what, async || {
+            last = self.get(kind, name).await.unwrap_or_default();
+            holds(&last).then(|| last.clone())
+        });
+        match found.await {
+            Ok(object) => object,
+            Err(error) => panic!("{error:#}\n{last:#}\n{}", self.world.operator.tail()),
+        }
+    }
+
+    /// Waits until a condition is so for the spec as it is.
+    pub async fn condition(&self, kind: &str, name: &str, condition: &str, status: &str, reason: &str) -> Value {
+        let fact = format!("{condition}={status}/{reason}");
+        let holds = |object: &Value| {
+            let found = find(object, condition);
+            let current = object["status"]["observedGeneration"] == object["metadata"]["generation"];
+            current && found["status"] == status && (reason.is_empty() || found["reason"] == reason)
+        };
+        self.until(kind, name, &fact, holds).await
+    }
+
+    /// Waits until it is ready.
+    pub async fn ready(&self, kind: &str, name: &str) -> Value {
+        self.condition(kind, name, "Ready", "True", "").await
+    }
+
+    /// Waits until it is gone.
+    pub async fn gone(&self, kind: &str, name: &str) {
+        self.until(kind, name, "is gone", Value::is_null).await;
+    }
+
+    /// The value in a Secret, once it is there.
+    pub async fn value(&self, secret: &str) -> TokenValue {
+        let object = self.until("secret", secret, "holds a token", |object| object["data"]["token"].is_string()).await;
+        decode(&object)
+    }
+
+    /// Waits until a Secret holds another value than this.
+    pub async fn other_value(&self, secret: &str, old: &TokenValue) -> TokenValue {
+        let is_other = |object: &Value| object["data"]["token"].is_string() && decode(object).expose() != old.expose();
+        decode(&self.until("secret", secret, "holds another token", is_other).await)
+    }
+
+    /// Whether a value authenticates.
+    pub async fn works(&self, value: &TokenValue) -> bool {
+        matches!(self.backend.check(value).await.unwrap(), Check::Works(_))
+    }
+
+    /// Waits until a value is refused.
+    pub async fn refused(&self, what: &str, value: &TokenValue) {
+        let what = format!("{what} to be refused");
+        let refused = wait_for(&what, async || (!self.works(value).await).then_some(()));
+        if let Err(error) = refused.await {
+            panic!("{error:#}\n{}", self.world.operator.tail());
+        }
+    }
+}
+
+/// A condition of an object.
+pub fn find(object: &Value, condition: &str) -> Value {
+    let conditions = object["status"]["conditions"].as_array();
+    let mut conditions = conditions.into_iter().flatten();
+    conditions.find(|found| found["type"] == condition).cloned().unwrap_or_default()
+}
+
+fn decode(secret: &Value) -> TokenValue {
+    let bytes = STANDARD.decode(secret["data"]["token"].as_str().unwrap()).unwrap();
+    TokenValue::new(String::from_utf8(bytes).unwrap())
+}
+
+fn merge(into: &mut Value, from: Value) {
+    for (name, value) in from.as_object().unwrap() {
+        into[name] = value.clone();
+    }
+}

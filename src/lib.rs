@@ -3,6 +3,7 @@
 pub mod api;
 pub mod cli;
 pub mod clock;
+pub mod controller;
 pub mod iam;
 pub mod ops;
 pub mod plan;

@@ -54,13 +54,17 @@ impl Kind for ApiToken {
     }
 
     fn expirations(status: &ApiTokenStatus) -> Vec<Timestamp> {
-        let expires = status.token.as_ref().and_then(|token| token.expiration_time.as_ref());
+        let expires = status
+            .token
+            .as_ref()
+            .and_then(|token| token.expiration_time.as_ref());
         expires.map(|time| time.0).into_iter().collect()
     }
 
     fn referents(&self) -> HashSet<Key> {
         let account = self.spec.owner.service_account_ref.as_ref();
-        let account = account.map(|account| Key::new(KindName::ServiceAccount, namespace_of(self), &account.name));
+        let account = account
+            .map(|account| Key::new(KindName::ServiceAccount, namespace_of(self), &account.name));
         account.into_iter().collect()
     }
 
@@ -76,13 +80,19 @@ impl Kind for ApiToken {
         }
         let result = keep(pass, backend, owner, &name).await;
         let token = pass.status.token.as_ref();
-        let expires = token.and_then(|token| token.expiration_time.as_ref()).map(|time| time.0);
-        pass.context.metrics.expires(&pass.object.uid().unwrap_or_default(), expires);
+        let expires = token
+            .and_then(|token| token.expiration_time.as_ref())
+            .map(|time| time.0);
+        pass.context
+            .metrics
+            .expires(&pass.object.uid().unwrap_or_default(), expires);
         result
     }
 
     async fn end(pass: &mut Pass<Self>, backend: &Backend) -> Result<(), Stop> {
-        let Some(owner) = owner_to_clear(pass) else { return Ok(()) };
+        let Some(owner) = owner_to_clear(pass) else {
+            return Ok(());
+        };
         let listed = match backend.client.tokens(&owner).await {
             Ok(tokens) => tokens,
             // The owner is gone, and its tokens with it.
@@ -96,7 +106,9 @@ impl Kind for ApiToken {
             pass.context.leadership.guard().map_err(Error::from)?;
             backend.client.revoke_token(&owner, &token.id).await?;
         }
-        pass.context.metrics.expires(&pass.object.uid().unwrap_or_default(), None);
+        pass.context
+            .metrics
+            .expires(&pass.object.uid().unwrap_or_default(), None);
         Ok(())
     }
 
@@ -201,7 +213,11 @@ async fn keep(
             compromised: annotation(COMPROMISED),
         },
         owner_age: OwnerAge::Old,
-        activity: if spec.suspend { Activity::Suspended } else { Activity::Active },
+        activity: if spec.suspend {
+            Activity::Suspended
+        } else {
+            Activity::Active
+        },
     };
     tokens::keep(pass, backend, &entry).await?;
     tokens::tidy(pass, ENTRY, &secret_name).await?;
@@ -212,5 +228,9 @@ async fn keep(
 fn owner_to_clear(pass: &Pass<ApiToken>) -> Option<Owner> {
     let id = PrincipalId(pass.status.owner_id.clone()?);
     let is_account = pass.object.spec.owner.service_account_ref.is_some();
-    Some(if is_account { Owner::Account(id) } else { Owner::User(id) })
+    Some(if is_account {
+        Owner::Account(id)
+    } else {
+        Owner::User(id)
+    })
 }

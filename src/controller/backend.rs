@@ -41,13 +41,18 @@ impl Backend {
     /// The guardrails as they apply to a namespace.
     #[must_use]
     pub fn guard<'a>(&'a self, namespace: &'a str) -> Guard<'a> {
-        Guard { rules: self.guardrails.as_ref(), namespace }
+        Guard {
+            rules: self.guardrails.as_ref(),
+            namespace,
+        }
     }
 
     /// The name of an account that does not ask for one.
     #[must_use]
     pub fn usual_name(&self, namespace: &str, name: &str) -> String {
-        self.name_template.replace("{{namespace}}", namespace).replace("{{name}}", name)
+        self.name_template
+            .replace("{{namespace}}", namespace)
+            .replace("{{name}}", name)
     }
 
     /// Whether this is the operator itself, which is never touched.
@@ -119,8 +124,12 @@ impl Backends {
             _ => return false,
         };
         let mut entries = self.lock();
-        let standing = entries.get_mut(key).and_then(|entry| entry.standing.as_mut());
-        let Some(standing @ Standing::Ready(_)) = standing else { return false };
+        let standing = entries
+            .get_mut(key)
+            .and_then(|entry| entry.standing.as_mut());
+        let Some(standing @ Standing::Ready(_)) = standing else {
+            return false;
+        };
         *standing = Standing::Down(Blocked::unsynced(reason, waiting(key, error)));
         true
     }
@@ -131,5 +140,9 @@ impl Backends {
 }
 
 fn waiting(key: &Key, error: &Error) -> String {
-    format!("waits for {} {}, whose backend fails: {error}", key.kind.as_str(), key.name)
+    format!(
+        "waits for {} {}, whose backend fails: {error}",
+        key.kind.as_str(),
+        key.name
+    )
 }

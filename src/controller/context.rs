@@ -14,8 +14,8 @@ use super::backend::Backends;
 use super::error::{During, Error};
 use super::kind::{Kind, key_of};
 use super::memory::Memory;
-use super::secret_index::SecretIndex;
 use super::referrers::{Key, KindName, Referrers, Wakers};
+use super::secret_index::SecretIndex;
 use super::settings::Settings;
 use crate::api::instance::AllowedNamespaces;
 use crate::api::{ApiToken, ClusterInstance, Group, Instance, Role, RoleBinding, ServiceAccount};
@@ -124,10 +124,16 @@ impl Context {
         if allowed.names.iter().any(|name| name == namespace) {
             return true;
         }
-        let Some(selector) = &allowed.selector else { return false };
-        let Ok(selector) = Selector::try_from(selector.clone()) else { return false };
+        let Some(selector) = &allowed.selector else {
+            return false;
+        };
+        let Ok(selector) = Selector::try_from(selector.clone()) else {
+            return false;
+        };
         let labels = self.stores.namespaces.get(&ObjectRef::new(namespace));
-        labels.is_some_and(|object| selector.matches(object.metadata.labels.as_ref().unwrap_or(&NO_LABELS)))
+        labels.is_some_and(|object| {
+            selector.matches(object.metadata.labels.as_ref().unwrap_or(&NO_LABELS))
+        })
     }
 
     /// Wakes all that refer to `referent`.
@@ -141,7 +147,9 @@ impl Context {
     pub fn wake_namespace(&self, namespace: &str) {
         fn keys<K: Kind>(store: &Store<K>, namespace: &str) -> Vec<Key> {
             let objects = store.state();
-            let inside = objects.iter().filter(|object| namespace_of(&***object) == namespace);
+            let inside = objects
+                .iter()
+                .filter(|object| namespace_of(&***object) == namespace);
             inside.map(|object| key_of(&**object)).collect()
         }
         let stores = &self.stores;
@@ -160,7 +168,9 @@ impl Context {
     /// When to look again at something that no watch tells about; spread by `key` so that not all come at once.
     #[must_use]
     pub fn recheck(&self) -> Duration {
-        self.settings.recheck.mul_f64(0.75 + rand::random::<f64>() / 4.0)
+        self.settings
+            .recheck
+            .mul_f64(0.75 + rand::random::<f64>() / 4.0)
     }
 }
 

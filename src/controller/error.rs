@@ -47,9 +47,10 @@ impl Error {
     pub const fn reason(&self) -> Reason {
         match self {
             Self::Backend(error) => backend_reason(error),
-            Self::Kubernetes { .. } | Self::Silence { .. } | Self::NotLeading(_) | Self::Json { .. } => {
-                Reason::KubernetesUnavailable
-            }
+            Self::Kubernetes { .. }
+            | Self::Silence { .. }
+            | Self::NotLeading(_)
+            | Self::Json { .. } => Reason::KubernetesUnavailable,
         }
     }
 
@@ -127,7 +128,10 @@ pub(super) trait During<T> {
 
 impl<T> During<T> for Result<T, kube::Error> {
     fn during(self, operation: &'static str) -> Result<T, Error> {
-        self.map_err(|source| Error::Kubernetes { operation, source: Box::new(source) })
+        self.map_err(|source| Error::Kubernetes {
+            operation,
+            source: Box::new(source),
+        })
     }
 }
 
@@ -145,9 +149,16 @@ mod tests {
 
     #[test]
     fn what_the_backend_asks_for_is_obeyed() {
-        let call = client::Call { method: "GET", path: "/api/v1/me" };
+        let call = client::Call {
+            method: "GET",
+            path: "/api/v1/me",
+        };
         let retry_after = Some(Duration::from_secs(600));
-        let error = Error::from(client::Error::Throttled { call, status: 429, retry_after });
+        let error = Error::from(client::Error::Throttled {
+            call,
+            status: 429,
+            retry_after,
+        });
         assert_eq!(error.retry_after(1, 0.5), Duration::from_secs(600));
         assert_eq!(error.reason(), Reason::BackendThrottled);
     }

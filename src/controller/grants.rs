@@ -28,18 +28,29 @@ pub fn plan<K: Granter>(pass: &Pass<K>, backend: &Backend, wanted: &[Grant]) -> 
     let mut subjects: HashSet<&str> = wanted.iter().map(|grant| grant.subject.id()).collect();
     subjects.extend(ours.iter().map(|granted| granted.subject_id.as_str()));
     let existing: Vec<Binding> = backend.inventory.read(|tables| {
-        subjects.into_iter().flat_map(|subject| tables.bindings.named(subject)).cloned().collect()
+        subjects
+            .into_iter()
+            .flat_map(|subject| tables.bindings.named(subject))
+            .cloned()
+            .collect()
     });
-    let elsewhere = |granted: &GrantedBinding| is_declared_elsewhere(&pass.context, &pass.key(), granted);
+    let elsewhere =
+        |granted: &GrantedBinding| is_declared_elsewhere(&pass.context, &pass.key(), granted);
     grants(wanted, &existing, ours, elsewhere)
 }
 
 /// Makes what is missing and removes what is ours and not wanted, having written down what is to be ours.
-pub async fn apply<K: Granter>(pass: &mut Pass<K>, backend: &Backend, plan: &Grants) -> Result<(), Stop> {
+pub async fn apply<K: Granter>(
+    pass: &mut Pass<K>,
+    backend: &Backend,
+    plan: &Grants,
+) -> Result<(), Stop> {
     if !plan.bind.is_empty() && !knows_all(K::granted(&pass.status), &plan.ahead) {
         // What is to be removed stays named until it is gone.
         let mut ahead = plan.ahead.clone();
-        let leaving = K::granted(&pass.status).iter().filter(|old| !ahead.iter().any(|new| same(old, new)));
+        let leaving = K::granted(&pass.status)
+            .iter()
+            .filter(|old| !ahead.iter().any(|new| same(old, new)));
         let leaving: Vec<_> = leaving.cloned().collect();
         ahead.extend(leaving);
         *K::granted_mut(&mut pass.status) = ahead;
@@ -71,14 +82,19 @@ pub async fn remove_all<K: Granter>(pass: &mut Pass<K>, backend: &Backend) -> Re
 }
 
 fn knows_all(known: &[GrantedBinding], ahead: &[GrantedBinding]) -> bool {
-    ahead.iter().all(|grant| known.iter().any(|known| same(known, grant)))
+    ahead
+        .iter()
+        .all(|grant| known.iter().any(|known| same(known, grant)))
 }
 
 async fn bind(context: &Context, backend: &Backend, grant: &Grant) -> Result<BindingId, Error> {
     context.leadership.guard()?;
-    let (Made::New(binding) | Made::Existing(binding)) = backend.client.create_binding(&grant.request()).await?;
+    let (Made::New(binding) | Made::Existing(binding)) =
+        backend.client.create_binding(&grant.request()).await?;
     let id = binding.id.clone();
-    backend.inventory.write(|tables, stamp| tables.bindings.put(binding, stamp));
+    backend
+        .inventory
+        .write(|tables, stamp| tables.bindings.put(binding, stamp));
     Ok(id)
 }
 
@@ -86,7 +102,9 @@ async fn bind(context: &Context, backend: &Backend, grant: &Grant) -> Result<Bin
 async fn unbind(context: &Context, backend: &Backend, id: &BindingId) -> Result<(), Error> {
     context.leadership.guard()?;
     backend.client.delete_binding(id).await?;
-    backend.inventory.write(|tables, stamp| tables.bindings.remove(id.as_str(), stamp));
+    backend
+        .inventory
+        .write(|tables, stamp| tables.bindings.remove(id.as_str(), stamp));
     Ok(())
 }
 
@@ -94,14 +112,28 @@ async fn unbind(context: &Context, backend: &Backend, id: &BindingId) -> Result<
 fn is_declared_elsewhere(context: &Context, key: &Key, granted: &GrantedBinding) -> bool {
     fn names<K: Granter>(key: &Key, object: &K, granted: &GrantedBinding) -> bool {
         let live = object.meta().deletion_timestamp.is_none() && key_of(object) != *key;
-        let named = object.status().is_some_and(|s| K::granted(s).iter().any(|g| same(g, granted)));
+        let named = object
+            .status()
+            .is_some_and(|s| K::granted(s).iter().any(|g| same(g, granted)));
         live && named
     }
     let stores = &context.stores;
     let any = |found: bool| found;
-    any(stores.service_accounts.state().iter().any(|object| names(key, &**object, granted)))
-        || stores.groups.state().iter().any(|object| names(key, &**object, granted))
-        || stores.role_bindings.state().iter().any(|object| names(key, &**object, granted))
+    any(stores
+        .service_accounts
+        .state()
+        .iter()
+        .any(|object| names(key, &**object, granted)))
+        || stores
+            .groups
+            .state()
+            .iter()
+            .any(|object| names(key, &**object, granted))
+        || stores
+            .role_bindings
+            .state()
+            .iter()
+            .any(|object| names(key, &**object, granted))
 }
 
 /// Changes the memberships of one account, one after the other: the backend loses concurrent ones.
@@ -119,7 +151,9 @@ pub async fn change_memberships(
     for group in &plan.leave {
         context.leadership.guard()?;
         backend.client.remove_member(group, account).await?;
-        note(backend, account, |groups| groups.retain(|membership| membership.id != *group));
+        note(backend, account, |groups| {
+            groups.retain(|membership| membership.id != *group)
+        });
     }
     if !plan.leave.is_empty() {
         // 1.x takes the access to the tenant away with the last group.
@@ -131,7 +165,9 @@ pub async fn change_memberships(
 
 fn note(backend: &Backend, account: &PrincipalId, change: impl FnOnce(&mut Vec<Membership>)) {
     backend.inventory.write(|tables, stamp| {
-        let Some(mut row) = tables.accounts.get(account.as_str()).cloned() else { return };
+        let Some(mut row) = tables.accounts.get(account.as_str()).cloned() else {
+            return;
+        };
         change(&mut row.groups);
         tables.accounts.put(row, stamp);
     });
@@ -149,7 +185,10 @@ fn membership(group: &Member) -> Membership {
 /// The memberships that a status names, once they are all made.
 #[must_use]
 pub fn settled(ahead: &[GrantedGroup]) -> Vec<GrantedGroup> {
-    let made = ahead.iter().map(|granted| GrantedGroup { pending: false, ..granted.clone() });
+    let made = ahead.iter().map(|granted| GrantedGroup {
+        pending: false,
+        ..granted.clone()
+    });
     made.collect()
 }
 

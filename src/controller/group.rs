@@ -55,12 +55,17 @@ impl Kind for Group {
     }
 
     fn referents(&self) -> HashSet<Key> {
-        referents(namespace_of(self), &[], &self.spec.roles).into_iter().collect()
+        referents(namespace_of(self), &[], &self.spec.roles)
+            .into_iter()
+            .collect()
     }
 
     async fn live(pass: &mut Pass<Self>, backend: &Backend) -> Result<(), Stop> {
         let name = name(pass).to_owned();
-        backend.guard(pass.namespace()).group(&name).map_err(Blocked::from)?;
+        backend
+            .guard(pass.namespace())
+            .group(&name)
+            .map_err(Blocked::from)?;
         let seen = observe(pass, backend).await?;
         let plan = plan(pass, backend, &seen);
         apply(pass, backend, &name, plan).await
@@ -69,17 +74,27 @@ impl Kind for Group {
     async fn end(pass: &mut Pass<Self>, backend: &Backend) -> Result<(), Stop> {
         grants::remove_all(pass, backend).await?;
         let seen = observe(pass, backend).await?;
-        let Standing::Keep { id } = plan(pass, backend, &seen) else { return Ok(()) };
+        let Standing::Keep { id } = plan(pass, backend, &seen) else {
+            return Ok(());
+        };
         let id = GroupId(id);
         pass.context.leadership.guard().map_err(Error::from)?;
         if pass.status.adopted {
             let group = backend.client.group(&id).await?;
-            let description = group.description.as_deref().map(|text| mark::strip(text).to_owned());
-            backend.client.update_group(&id, &request(&group.name, description)).await?;
+            let description = group
+                .description
+                .as_deref()
+                .map(|text| mark::strip(text).to_owned());
+            backend
+                .client
+                .update_group(&id, &request(&group.name, description))
+                .await?;
             return Ok(());
         }
         backend.client.delete_group(&id).await?;
-        backend.inventory.write(|tables, stamp| tables.groups.remove(id.as_str(), stamp));
+        backend
+            .inventory
+            .write(|tables, stamp| tables.groups.remove(id.as_str(), stamp));
         Ok(())
     }
 
@@ -99,11 +114,19 @@ impl Granter for Group {
 }
 
 fn name(pass: &Pass<Group>) -> &str {
-    pass.object.spec.group_name.as_deref().unwrap_or_else(|| name_of(&pass.object))
+    pass.object
+        .spec
+        .group_name
+        .as_deref()
+        .unwrap_or_else(|| name_of(&pass.object))
 }
 
 fn request(name: &str, description: Option<String>) -> GroupRequest {
-    GroupRequest { name: Some(name.to_owned()), description, members_id: None }
+    GroupRequest {
+        name: Some(name.to_owned()),
+        description,
+        members_id: None,
+    }
 }
 
 /// The group that the status names, and all of the wanted name: read one by one, as lists of 1.x have no descriptions.
@@ -113,10 +136,18 @@ async fn observe(pass: &Pass<Group>, backend: &Backend) -> Result<Seen, Error> {
         None => None,
     };
     if known.is_some() {
-        return Ok(Seen { known, named: Vec::new() });
+        return Ok(Seen {
+            known,
+            named: Vec::new(),
+        });
     }
-    let ids: Vec<GroupId> =
-        backend.inventory.read(|tables| tables.groups.named(name(pass)).map(|group| group.id.clone()).collect());
+    let ids: Vec<GroupId> = backend.inventory.read(|tables| {
+        tables
+            .groups
+            .named(name(pass))
+            .map(|group| group.id.clone())
+            .collect()
+    });
     let mut named = Vec::new();
     for id in &ids {
         named.extend(find(backend, id).await?);
@@ -126,14 +157,23 @@ async fn observe(pass: &Pass<Group>, backend: &Backend) -> Result<Seen, Error> {
 
 async fn find(backend: &Backend, id: &GroupId) -> Result<Option<Candidate>, Error> {
     match backend.client.group(id).await {
-        Ok(group) => Ok(Some(Candidate { id: group.id.0, description: group.description })),
+        Ok(group) => Ok(Some(Candidate {
+            id: group.id.0,
+            description: group.description,
+        })),
         Err(client::Error::Gone { .. }) => named::really_gone(backend).await,
         Err(error) => Err(error.into()),
     }
 }
 
 fn plan(pass: &Pass<Group>, backend: &Backend, seen: &Seen) -> Standing {
-    named::plan(pass, backend, name(pass), pass.object.spec.adoption_policy, seen)
+    named::plan(
+        pass,
+        backend,
+        name(pass),
+        pass.object.spec.adoption_policy,
+        seen,
+    )
 }
 
 async fn apply(
@@ -146,7 +186,9 @@ async fn apply(
     let place = Subject::Group(GroupId(String::new()));
     let unresolved = wanted(pass, backend, &place).err();
     let id = match plan {
-        Standing::Refuse(reason) => return Err(named::refused(reason, "group", name, "groupName").into()),
+        Standing::Refuse(reason) => {
+            return Err(named::refused(reason, "group", name, "groupName").into());
+        }
         _ if pass.object.spec.suspend => return named::suspended(pass),
         Standing::Keep { id } => {
             pass.hold(&[]).await?;
@@ -183,7 +225,10 @@ fn wanted(pass: &Pass<Group>, backend: &Backend, subject: &Subject) -> Result<Ve
 async fn create(pass: &mut Pass<Group>, backend: &Backend, name: &str) -> Result<GroupId, Stop> {
     pass.hold(&[]).await?;
     pass.context.leadership.guard().map_err(Error::from)?;
-    let group = backend.client.create_group(&request(name, description(pass))).await?;
+    let group = backend
+        .client
+        .create_group(&request(name, description(pass)))
+        .await?;
     pass.status.adopted = false;
     Ok(note(backend, group))
 }
@@ -201,17 +246,29 @@ async fn describe(
         return Ok(note(backend, group));
     }
     pass.context.leadership.guard()?;
-    let group = backend.client.update_group(id, &request(name, description)).await?;
+    let group = backend
+        .client
+        .update_group(id, &request(name, description))
+        .await?;
     Ok(note(backend, group))
 }
 
 fn description(pass: &Pass<Group>) -> Option<String> {
-    Some(pass.mark().append_to(pass.object.spec.description.as_deref()))
+    Some(
+        pass.mark()
+            .append_to(pass.object.spec.description.as_deref()),
+    )
 }
 
 fn note(backend: &Backend, group: wire::Group) -> GroupId {
     let id = group.id.clone();
-    let summary = GroupSummary { id: group.id, name: Some(group.name), description: None };
-    backend.inventory.write(|tables, stamp| tables.groups.put(summary, stamp));
+    let summary = GroupSummary {
+        id: group.id,
+        name: Some(group.name),
+        description: None,
+    };
+    backend
+        .inventory
+        .write(|tables, stamp| tables.groups.put(summary, stamp));
     id
 }

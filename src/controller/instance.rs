@@ -1,8 +1,8 @@
 //! `ClusterInstance` and `Instance`: connects to a backend, looks it over, and tells the objects that refer to it.
 
 mod address;
-mod connection;
 mod conditions;
+mod connection;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +35,14 @@ use crate::ops::metrics::Outcome;
 
 /// Both kinds of instance.
 pub trait Connects:
-    Resource<DynamicType = ()> + Clone + std::fmt::Debug + DeserializeOwned + Serialize + Send + Sync + 'static
+    Resource<DynamicType = ()>
+    + Clone
+    + std::fmt::Debug
+    + DeserializeOwned
+    + Serialize
+    + Send
+    + Sync
+    + 'static
 {
     /// Its name.
     const NAME: KindName;
@@ -124,13 +131,25 @@ pub(super) async fn reconcile<K: Connects>(
     let before = context.backends.get(&key);
     let looked = look(&context, &key, &*object).await;
     let (status, stop) = match looked {
-        Ok(connection) => (conditions::connected(&*object, &connection, context.clock.now()), None),
-        Err(stop) => (conditions::failed(&*object, &stop, context.clock.now()), Some(stop)),
+        Ok(connection) => (
+            conditions::connected(&*object, &connection, context.clock.now()),
+            None,
+        ),
+        Err(stop) => (
+            conditions::failed(&*object, &stop, context.clock.now()),
+            Some(stop),
+        ),
     };
     note(&context, &key, before.as_ref(), stop.as_ref());
     let written = write(&context, &*object, &status).await;
-    let outcome = if stop.is_some() || written.is_err() { Outcome::Failed } else { Outcome::Done };
-    context.metrics.reconciled(K::NAME.metric(), outcome, started.elapsed());
+    let outcome = if stop.is_some() || written.is_err() {
+        Outcome::Failed
+    } else {
+        Outcome::Done
+    };
+    context
+        .metrics
+        .reconciled(K::NAME.metric(), outcome, started.elapsed());
     if let Err(error) = &written {
         warn!(kind = ?key.kind, key.name, "{error}");
     }
@@ -139,7 +158,11 @@ pub(super) async fn reconcile<K: Connects>(
         return Ok(Action::requeue(object.settings().resync.objects.std()));
     }
     let failures = context.memory.failed(&key);
-    let pause = PROBE.0.saturating_mul(1 << failures.clamp(1, 6)).min(PROBE.1) / 2;
+    let pause = PROBE
+        .0
+        .saturating_mul(1 << failures.clamp(1, 6))
+        .min(PROBE.1)
+        / 2;
     Ok(Action::requeue(pause.mul_f64(1.0 + rand::random::<f64>())))
 }
 
@@ -152,7 +175,11 @@ async fn look<K: Connects>(
     address::permitted(context, object).await?;
     let config = connection::config(context, object).await?;
     let connection = connection::connect(context, key, object, config).await?;
-    connection.backend.inventory.sweep(&connection.backend.client).await?;
+    connection
+        .backend
+        .inventory
+        .sweep(&connection.backend.client)
+        .await?;
     let backend = Arc::clone(&connection.backend);
     context.backends.set(key, Standing::Ready(backend));
     Ok(connection)
@@ -192,12 +219,25 @@ fn blocked(key: &Key, stop: &Stop) -> Blocked {
     Blocked::unsynced(reason, message)
 }
 
-async fn write<K: Connects>(context: &Context, object: &K, status: &InstanceStatus) -> Result<(), Error> {
+async fn write<K: Connects>(
+    context: &Context,
+    object: &K,
+    status: &InstanceStatus,
+) -> Result<(), Error> {
     let json = |status: &InstanceStatus| {
-        serde_json::to_value(status).map_err(|source| Error::Json { what: "the status", source })
+        serde_json::to_value(status).map_err(|source| Error::Json {
+            what: "the status",
+            source,
+        })
     };
-    let old = object.status().map(json).transpose()?.unwrap_or_else(|| json!({}));
-    let Some(patch) = merge_patch(&old, &json(status)?) else { return Ok(()) };
+    let old = object
+        .status()
+        .map(json)
+        .transpose()?
+        .unwrap_or_else(|| json!({}));
+    let Some(patch) = merge_patch(&old, &json(status)?) else {
+        return Ok(());
+    };
     let patch = json!({
         "metadata": {"resourceVersion": object.resource_version()},
         "status": patch,
@@ -205,7 +245,9 @@ async fn write<K: Connects>(context: &Context, object: &K, status: &InstanceStat
     let api = K::api(context.client.clone(), namespace_of(object));
     let (parameters, patch) = (PatchParams::apply(FIELD_MANAGER), Patch::Merge(&patch));
     let patched = api.patch_status(name_of(object), &parameters, &patch);
-    context.change("write the instance's status", patched).await?;
+    context
+        .change("write the instance's status", patched)
+        .await?;
     Ok(())
 }
 

@@ -113,7 +113,10 @@ impl Inventory {
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Self { rows: HashMap::new(), index: HashMap::new() }
+        Self {
+            rows: HashMap::new(),
+            index: HashMap::new(),
+        }
     }
 }
 
@@ -141,8 +144,17 @@ impl<T: Indexed> Table<T> {
     pub fn put(&mut self, value: T, stamp: u64) {
         let id = value.key().to_owned();
         self.forget(&id);
-        self.index.entry(value.index().to_owned()).or_default().push(id.clone());
-        self.rows.insert(id, Row { value: Some(value), stamp });
+        self.index
+            .entry(value.index().to_owned())
+            .or_default()
+            .push(id.clone());
+        self.rows.insert(
+            id,
+            Row {
+                value: Some(value),
+                stamp,
+            },
+        );
     }
 
     /// Notes that we deleted a row, or were told that it is gone.
@@ -152,7 +164,12 @@ impl<T: Indexed> Table<T> {
     }
 
     fn forget(&mut self, id: &str) {
-        let Some(Row { value: Some(old), .. }) = self.rows.remove(id) else { return };
+        let Some(Row {
+            value: Some(old), ..
+        }) = self.rows.remove(id)
+        else {
+            return;
+        };
         if let Some(ids) = self.index.get_mut(old.index()) {
             ids.retain(|other| other != id);
             if ids.is_empty() {
@@ -165,7 +182,10 @@ impl<T: Indexed> Table<T> {
     fn replace(&mut self, listed: Vec<T>, begun: u64) {
         let mut old = std::mem::take(self);
         old.rows.retain(|_, row| row.stamp > begun);
-        for value in listed.into_iter().filter(|value| !old.rows.contains_key(value.key())) {
+        for value in listed
+            .into_iter()
+            .filter(|value| !old.rows.contains_key(value.key()))
+        {
             self.put(value, 0);
         }
         for (id, row) in old.rows {
@@ -182,7 +202,11 @@ mod tests {
     use super::*;
 
     fn group(id: &str, name: &str) -> GroupSummary {
-        GroupSummary { id: id.into(), name: Some(name.into()), description: None }
+        GroupSummary {
+            id: id.into(),
+            name: Some(name.into()),
+            description: None,
+        }
     }
 
     fn names(table: &Table<GroupSummary>) -> Vec<&str> {
@@ -212,6 +236,10 @@ mod tests {
         table.put(group("b", "bots"), 2);
         assert!(table.only("bots").is_none());
         table.put(group("a", "Bots"), 3);
-        assert_eq!(table.only("bots").map(|row| row.id.as_str()), Some("b"), "renamed");
+        assert_eq!(
+            table.only("bots").map(|row| row.id.as_str()),
+            Some("b"),
+            "renamed"
+        );
     }
 }

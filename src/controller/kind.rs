@@ -54,9 +54,15 @@ pub trait Kind:
     fn referents(&self) -> HashSet<Key>;
 
     /// Makes the backend and the Secrets as the spec wants them.
-    fn live(pass: &mut Pass<Self>, backend: &Backend) -> impl Future<Output = Result<(), Stop>> + Send;
+    fn live(
+        pass: &mut Pass<Self>,
+        backend: &Backend,
+    ) -> impl Future<Output = Result<(), Stop>> + Send;
     /// Removes from the backend what the object made there; what is gone already is no error.
-    fn end(pass: &mut Pass<Self>, backend: &Backend) -> impl Future<Output = Result<(), Stop>> + Send;
+    fn end(
+        pass: &mut Pass<Self>,
+        backend: &Backend,
+    ) -> impl Future<Output = Result<(), Stop>> + Send;
     /// Lets go of what stays behind under `deletionPolicy: Orphan`.
     fn orphan(pass: &mut Pass<Self>) -> impl Future<Output = Result<(), Stop>> + Send;
 }
@@ -80,7 +86,13 @@ impl<K: Kind> Pass<K> {
     #[must_use]
     pub fn new(context: Arc<Context>, object: K) -> Self {
         let status = object.status().cloned().unwrap_or_default();
-        Self { context, object, status, findings: Vec::new(), next: None }
+        Self {
+            context,
+            object,
+            status,
+            findings: Vec::new(),
+            next: None,
+        }
     }
 
     /// The object's namespace.
@@ -116,7 +128,11 @@ impl<K: Kind> Pass<K> {
     #[must_use]
     pub fn mark(&self) -> Mark {
         let cluster = self.context.settings.cluster.id.clone();
-        Mark { cluster, object: self.marked_object(), token: None }
+        Mark {
+            cluster,
+            object: self.marked_object(),
+            token: None,
+        }
     }
 
     /// Tells people what was done. An Event that cannot be written holds nothing up.

@@ -82,7 +82,9 @@ impl Memory {
     #[must_use]
     pub fn is_stale(&self, key: &Key, version: Option<&str>) -> bool {
         let mut inner = self.lock();
-        let Some(written) = inner.written.get(key) else { return false };
+        let Some(written) = inner.written.get(key) else {
+            return false;
+        };
         let number = |text: &str| text.parse::<u64>().ok();
         let caught_up = version.and_then(number) >= number(written);
         if caught_up {
@@ -118,6 +120,9 @@ mod tests {
         memory.wrote(&key, Some("10"));
         assert!(memory.is_stale(&key, Some("9")), "compared as numbers");
         assert!(!memory.is_stale(&key, Some("10")));
-        assert!(!memory.is_stale(&key, Some("9")), "forgotten once caught up");
+        assert!(
+            !memory.is_stale(&key, Some("9")),
+            "forgotten once caught up"
+        );
     }
 }

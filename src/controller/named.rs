@@ -18,7 +18,13 @@ pub fn plan<K: Kind>(
 ) -> Standing {
     let may_adopt =
         policy == AdoptionPolicy::TakeOver && backend.guard(pass.namespace()).adoption(name);
-    standing(seen, &pass.context.settings.cluster, &pass.marked_object(), policy, may_adopt)
+    standing(
+        seen,
+        &pass.context.settings.cluster,
+        &pass.marked_object(),
+        policy,
+        may_adopt,
+    )
 }
 
 /// 404 means gone only from a server that shows, in the same pass, that it is the instance that it was.
@@ -47,6 +53,11 @@ pub fn refused(reason: Reason, what: &str, name: &str, field: &str) -> Blocked {
 /// Says that nothing is changed.
 pub fn suspended<K: Kind>(pass: &mut Pass<K>) -> Result<(), Stop> {
     let message = "nothing is changed until spec.suspend is false again";
-    pass.findings.push(Finding::new(ConditionType::Suspended, true, Reason::Suspended, message));
+    pass.findings.push(Finding::new(
+        ConditionType::Suspended,
+        true,
+        Reason::Suspended,
+        message,
+    ));
     Ok(())
 }

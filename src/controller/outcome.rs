@@ -17,17 +17,29 @@ pub struct Blocked {
 impl Blocked {
     /// Not valid or not permitted.
     pub fn refused(reason: Reason, message: impl Into<String>) -> Self {
-        Self { condition: ConditionType::Accepted, reason, message: message.into() }
+        Self {
+            condition: ConditionType::Accepted,
+            reason,
+            message: message.into(),
+        }
     }
 
     /// Something that it refers to is not there.
     pub fn unresolved(reason: Reason, message: impl Into<String>) -> Self {
-        Self { condition: ConditionType::ResolvedRefs, reason, message: message.into() }
+        Self {
+            condition: ConditionType::ResolvedRefs,
+            reason,
+            message: message.into(),
+        }
     }
 
     /// The backend is not as it should be and cannot be made so.
     pub fn unsynced(reason: Reason, message: impl Into<String>) -> Self {
-        Self { condition: ConditionType::Synced, reason, message: message.into() }
+        Self {
+            condition: ConditionType::Synced,
+            reason,
+            message: message.into(),
+        }
     }
 }
 
@@ -57,4 +69,3 @@ impl From<crate::iam::client::Error> for Stop {
         Self::Failed(error.into())
     }
 }
-

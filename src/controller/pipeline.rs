@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use jiff::SignedDuration;
+use kube::ResourceExt;
 use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::controller::Action;
-use kube::ResourceExt;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
@@ -40,17 +40,24 @@ pub(super) async fn reconcile<K: Kind>(
     } else {
         live(&mut pass).await
     };
-    context.metrics.reconciled(K::NAME.metric(), outcome, started.elapsed());
+    context
+        .metrics
+        .reconciled(K::NAME.metric(), outcome, started.elapsed());
     Ok(action)
 }
 
 /// The object as the cache shows it, or read anew if the cache is older than our last write of it.
 async fn freshest<K: Kind>(context: &Context, key: &Key, cached: &K) -> Result<Option<K>, Error> {
-    if !context.memory.is_stale(key, cached.resource_version().as_deref()) {
+    if !context
+        .memory
+        .is_stale(key, cached.resource_version().as_deref())
+    {
         return Ok(Some(cached.clone()));
     }
     let api: Api<K> = Api::namespaced(context.client.clone(), &key.namespace);
-    context.within("read the object", api.get_opt(&key.name)).await
+    context
+        .within("read the object", api.get_opt(&key.name))
+        .await
 }
 
 async fn live<K: Kind>(pass: &mut Pass<K>) -> (Outcome, Action) {
@@ -72,7 +79,11 @@ async fn live<K: Kind>(pass: &mut Pass<K>) -> (Outcome, Action) {
 
 /// An object that was never held has nothing at the backend. With `Orphan` the backend is not needed.
 async fn end<K: Kind>(pass: &mut Pass<K>) -> (Outcome, Action) {
-    let held = pass.object.finalizers().iter().any(|finalizer| finalizer == FINALIZER);
+    let held = pass
+        .object
+        .finalizers()
+        .iter()
+        .any(|finalizer| finalizer == FINALIZER);
     if !held {
         return (Outcome::Done, Action::await_change());
     }
@@ -117,7 +128,9 @@ fn forget<K: Kind>(pass: &Pass<K>) -> Action {
 
 /// A backend that fails as a whole is closed for all, and probed by its instance's controller.
 fn trip(context: &Context, backend: &Backend, stop: Option<&Stop>) {
-    let Some(Stop::Failed(Error::Backend(error))) = stop else { return };
+    let Some(Stop::Failed(Error::Backend(error))) = stop else {
+        return;
+    };
     if context.backends.trip(&backend.key, error) {
         context.wakers.wake(&backend.key);
     }
@@ -132,7 +145,9 @@ async fn conclude<K: Kind>(pass: &mut Pass<K>, stop: Option<Stop>) -> (Outcome, 
         _ => None,
     };
     if let Some(error) = error {
-        pass.context.metrics.failed(K::NAME.metric(), error.reason().as_str());
+        pass.context
+            .metrics
+            .failed(K::NAME.metric(), error.reason().as_str());
         return (Outcome::Failed, retry(&pass.context, &key, error));
     }
     pass.context.memory.succeeded(&key);
@@ -158,8 +173,12 @@ fn retry(context: &Context, key: &Key, error: &Error) -> Action {
 }
 
 fn wake<K: Kind>(pass: &Pass<K>) -> Action {
-    let Some(next) = pass.next else { return Action::await_change() };
-    let pause = next.duration_since(pass.context.clock.now()).max(SignedDuration::from_millis(100));
+    let Some(next) = pass.next else {
+        return Action::await_change();
+    };
+    let pause = next
+        .duration_since(pass.context.clock.now())
+        .max(SignedDuration::from_millis(100));
     Action::requeue(pause.unsigned_abs())
 }
 
@@ -171,12 +190,20 @@ impl<K: Kind> Pass<K> {
     /// Holds the object until what it makes at the backend is gone, and writes these annotations with the same
     /// request. Nothing is sent if that is so already.
     pub async fn hold(&mut self, annotations: &[(&str, String)]) -> Result<(), Error> {
-        if self.object.finalizers().iter().any(|finalizer| finalizer == FINALIZER) {
+        if self
+            .object
+            .finalizers()
+            .iter()
+            .any(|finalizer| finalizer == FINALIZER)
+        {
             return Ok(());
         }
         let mut finalizers = self.object.finalizers().to_vec();
         finalizers.push(FINALIZER.to_owned());
-        let annotations: Value = annotations.iter().map(|(name, text)| (*name, text.as_str())).collect();
+        let annotations: Value = annotations
+            .iter()
+            .map(|(name, text)| (*name, text.as_str()))
+            .collect();
         let patch = json!({"metadata": {
             "finalizers": finalizers,
             "annotations": annotations,
@@ -187,7 +214,11 @@ impl<K: Kind> Pass<K> {
 
     /// Lets the object go.
     async fn release(&mut self) -> Result<(), Error> {
-        let rest = self.object.finalizers().iter().filter(|finalizer| *finalizer != FINALIZER);
+        let rest = self
+            .object
+            .finalizers()
+            .iter()
+            .filter(|finalizer| *finalizer != FINALIZER);
         let patch = json!({"metadata": {
             "finalizers": rest.collect::<Vec<_>>(),
             "resourceVersion": self.object.resource_version(),
@@ -210,7 +241,8 @@ impl<K: Kind> Pass<K> {
     /// Writes the status as it is now, in the middle of a pass, so that a later step may rely on it.
     pub async fn checkpoint(&mut self) -> Result<(), Error> {
         let new = json(&self.status)?;
-        let (old_conditions, generation) = self.object.status().map(K::conditions).unwrap_or_default();
+        let (old_conditions, generation) =
+            self.object.status().map(K::conditions).unwrap_or_default();
         let kept = (json(&old_conditions)?, json(&generation)?);
         self.put_status(new, kept).await
     }
@@ -220,25 +252,39 @@ impl<K: Kind> Pass<K> {
         let now = self.context.clock.now();
         let (old, old_generation) = self.object.status().map(K::conditions).unwrap_or_default();
         let generation = self.object.meta().generation;
-        let live = K::expirations(&self.status).iter().all(|expires| *expires > now);
+        let live = K::expirations(&self.status)
+            .iter()
+            .all(|expires| *expires > now);
         let findings = status::Pass {
             generation,
             old,
             old_generation,
             stop,
             findings: &self.findings,
-            tokens_live: if live { TokensLive::All } else { TokensLive::NotAll },
+            tokens_live: if live {
+                TokensLive::All
+            } else {
+                TokensLive::NotAll
+            },
         };
         let conditions = json(&status::conditions(&findings, now))?;
-        self.put_status(json(&self.status)?, (conditions, json(&generation)?)).await
+        self.put_status(json(&self.status)?, (conditions, json(&generation)?))
+            .await
     }
 
     async fn put_status(&mut self, mut new: Value, kept: (Value, Value)) -> Result<(), Error> {
-        let old = self.object.status().map(json).transpose()?.unwrap_or_else(|| json!({}));
+        let old = self
+            .object
+            .status()
+            .map(json)
+            .transpose()?
+            .unwrap_or_else(|| json!({}));
         let (conditions, generation) = kept;
         new["conditions"] = conditions;
         new["observedGeneration"] = generation;
-        let Some(patch) = status::merge_patch(&old, &new) else { return Ok(()) };
+        let Some(patch) = status::merge_patch(&old, &new) else {
+            return Ok(());
+        };
         let patch = json!({
             "metadata": {"resourceVersion": self.object.resource_version()},
             "status": patch,
@@ -258,5 +304,8 @@ impl<K: Kind> Pass<K> {
 }
 
 fn json<T: serde::Serialize>(value: &T) -> Result<Value, Error> {
-    serde_json::to_value(value).map_err(|source| Error::Json { what: "the status", source })
+    serde_json::to_value(value).map_err(|source| Error::Json {
+        what: "the status",
+        source,
+    })
 }

@@ -15,21 +15,34 @@ pub fn permitted(pass: &Pass<ServiceAccount>, backend: &Backend) -> Result<(), B
         return Ok(());
     }
     let place = before(pass, backend) + own;
-    backend.guard(pass.namespace()).token_count(place).map_err(Blocked::from)
+    backend
+        .guard(pass.namespace())
+        .token_count(place)
+        .map_err(Blocked::from)
 }
 
 /// The tokens of older objects of the namespace at the same instance.
 pub fn before<K: Kind>(pass: &Pass<K>, backend: &Backend) -> usize {
-    let limited = backend.guardrails.as_ref().is_some_and(|rules| rules.tokens_per_namespace.is_some());
+    let limited = backend
+        .guardrails
+        .as_ref()
+        .is_some_and(|rules| rules.tokens_per_namespace.is_some());
     if !limited {
         return 0;
     }
     let me = age(&pass.object);
     let accounts = pass.context.stores.service_accounts.state();
-    let accounts = accounts.iter().filter(|other| counts(pass, &***other) && age(&***other) < me);
+    let accounts = accounts
+        .iter()
+        .filter(|other| counts(pass, &***other) && age(&***other) < me);
     let tokens = pass.context.stores.api_tokens.state();
-    let tokens = tokens.iter().filter(|other| counts(pass, &***other) && age(&***other) < me);
-    accounts.map(|account| account.spec.tokens.len()).sum::<usize>() + tokens.count()
+    let tokens = tokens
+        .iter()
+        .filter(|other| counts(pass, &***other) && age(&***other) < me);
+    accounts
+        .map(|account| account.spec.tokens.len())
+        .sum::<usize>()
+        + tokens.count()
 }
 
 fn counts<K: Kind, O: Kind>(pass: &Pass<K>, other: &O) -> bool {

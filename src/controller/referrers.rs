@@ -7,8 +7,8 @@ use kube::Resource;
 use kube::runtime::reflector::ObjectRef;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::ops::metrics;
 use crate::api::{ApiToken, ClusterInstance, Group, Instance, Role, RoleBinding, ServiceAccount};
+use crate::ops::metrics;
 
 /// A kind whose objects are reconciled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,14 +67,22 @@ impl Key {
     /// The key of an object in a namespace.
     #[must_use]
     pub fn new(kind: KindName, namespace: &str, name: &str) -> Self {
-        Self { kind, namespace: namespace.to_owned(), name: name.to_owned() }
+        Self {
+            kind,
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        }
     }
 
     /// The same for a store or a controller.
     #[must_use]
     pub fn reference<K: Resource<DynamicType = ()>>(&self) -> ObjectRef<K> {
         let reference = ObjectRef::new(&self.name);
-        if self.namespace.is_empty() { reference } else { reference.within(&self.namespace) }
+        if self.namespace.is_empty() {
+            reference
+        } else {
+            reference.within(&self.namespace)
+        }
     }
 }
 
@@ -97,28 +105,43 @@ impl Referrers {
         }
         index.forget(referrer);
         for referent in &referents {
-            index.by_referent.entry(referent.clone()).or_default().insert(referrer.clone());
+            index
+                .by_referent
+                .entry(referent.clone())
+                .or_default()
+                .insert(referrer.clone());
         }
         index.by_referrer.insert(referrer.clone(), referents);
     }
 
     /// Forgets an object that is gone.
     pub fn forget(&self, referrer: &Key) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).forget(referrer);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .forget(referrer);
     }
 
     /// Who refers to `referent`.
     #[must_use]
     pub fn of(&self, referent: &Key) -> Vec<Key> {
         let index = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        index.by_referent.get(referent).into_iter().flatten().cloned().collect()
+        index
+            .by_referent
+            .get(referent)
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect()
     }
 }
 
 impl Index {
     fn forget(&mut self, referrer: &Key) {
         for referent in self.by_referrer.remove(referrer).into_iter().flatten() {
-            let Some(referrers) = self.by_referent.get_mut(&referent) else { continue };
+            let Some(referrers) = self.by_referent.get_mut(&referent) else {
+                continue;
+            };
             referrers.remove(referrer);
             if referrers.is_empty() {
                 self.by_referent.remove(&referent);
@@ -180,7 +203,10 @@ mod tests {
     #[test]
     fn a_referent_knows_who_refers_to_it_now() {
         let referrers = Referrers::default();
-        let (account, bots) = (key(KindName::ServiceAccount, "ci"), key(KindName::Group, "bots"));
+        let (account, bots) = (
+            key(KindName::ServiceAccount, "ci"),
+            key(KindName::Group, "bots"),
+        );
         let role = key(KindName::Role, "runner");
         referrers.note(&account, [bots.clone(), role.clone()].into());
         assert_eq!(referrers.of(&bots), [account.clone()]);
@@ -196,8 +222,14 @@ mod tests {
         wakers.wake(&key(KindName::Group, "bots"));
         wakers.wake(&Key::new(KindName::ClusterInstance, "", "default"));
         let woken = wakeups.groups.try_recv().unwrap();
-        assert_eq!((woken.name.as_str(), woken.namespace.as_deref()), ("bots", Some("team-a")));
-        assert_eq!(wakeups.cluster_instances.try_recv().unwrap().namespace, None);
+        assert_eq!(
+            (woken.name.as_str(), woken.namespace.as_deref()),
+            ("bots", Some("team-a"))
+        );
+        assert_eq!(
+            wakeups.cluster_instances.try_recv().unwrap().namespace,
+            None
+        );
         assert!(wakeups.service_accounts.try_recv().is_err());
     }
 }

@@ -63,18 +63,32 @@ impl Resolver<'_> {
     }
 
     fn declared_group(&self, name: &str) -> Result<Member, Blocked> {
-        let object = self.context.stores.groups.get(&ObjectRef::new(name).within(self.namespace));
+        let object = self
+            .context
+            .stores
+            .groups
+            .get(&ObjectRef::new(name).within(self.namespace));
         let object = object.filter(|group| self.may_be(&**group));
         let status = object.as_ref().and_then(|group| group.status.as_ref());
-        let made = status.and_then(|status| Some((status.id.as_ref()?, status.group_name.as_ref()?)));
+        let made =
+            status.and_then(|status| Some((status.id.as_ref()?, status.group_name.as_ref()?)));
         let (id, name) = made.ok_or_else(|| not_ready("Group", name))?;
-        Ok(Member { id: GroupId(id.clone()), name: name.clone() })
+        Ok(Member {
+            id: GroupId(id.clone()),
+            name: name.clone(),
+        })
     }
 
     fn external_group(&self, name: &str) -> Result<Member, Blocked> {
-        let found = self.backend.inventory.read(|tables| tables.groups.only(name).map(|g| g.id.clone()));
+        let found = self
+            .backend
+            .inventory
+            .read(|tables| tables.groups.only(name).map(|g| g.id.clone()));
         let id = found.ok_or_else(|| not_found("group", name))?;
-        Ok(Member { id, name: name.to_owned() })
+        Ok(Member {
+            id,
+            name: name.to_owned(),
+        })
     }
 
     /// The grants that a list of roles means for a subject.
@@ -122,19 +136,31 @@ impl Resolver<'_> {
 
     /// A `Role` object is permitted by its name, or by what it contains.
     fn declared_role(&self, name: &str) -> Result<(RoleId, String), Blocked> {
-        let object = self.context.stores.roles.get(&ObjectRef::new(name).within(self.namespace));
+        let object = self
+            .context
+            .stores
+            .roles
+            .get(&ObjectRef::new(name).within(self.namespace));
         let object = object.filter(|role| self.may_be(&**role));
         let status = object.as_ref().and_then(|role| role.status.as_ref());
-        let made = status.and_then(|status| Some((status.id.as_ref()?, status.role_name.as_ref()?)));
-        let ((id, role_name), object) = made.zip(object.as_ref()).ok_or_else(|| not_ready("Role", name))?;
+        let made =
+            status.and_then(|status| Some((status.id.as_ref()?, status.role_name.as_ref()?)));
+        let ((id, role_name), object) = made
+            .zip(object.as_ref())
+            .ok_or_else(|| not_ready("Role", name))?;
         let guard = self.backend.guard(self.namespace);
-        guard.role(role_name).or_else(|_| guard.permissions(&object.spec.permissions))?;
+        guard
+            .role(role_name)
+            .or_else(|_| guard.permissions(&object.spec.permissions))?;
         Ok((RoleId(id.clone()), role_name.clone()))
     }
 
     fn external_role(&self, name: &str) -> Result<(RoleId, String), Blocked> {
         self.backend.guard(self.namespace).role(name)?;
-        let found = self.backend.inventory.read(|tables| tables.roles.only(name).map(|r| r.id.clone()));
+        let found = self
+            .backend
+            .inventory
+            .read(|tables| tables.roles.only(name).map(|r| r.id.clone()));
         let id = found.ok_or_else(|| not_found("role", name))?;
         Ok((id, name.to_owned()))
     }
@@ -145,7 +171,8 @@ impl Resolver<'_> {
         let object = accounts.get(&ObjectRef::new(name).within(self.namespace));
         let object = object.filter(|account| self.may_be(&**account));
         let status = object.as_ref().and_then(|account| account.status.as_ref());
-        let made = status.and_then(|status| Some((status.id.as_ref()?, status.account_name.as_ref()?)));
+        let made =
+            status.and_then(|status| Some((status.id.as_ref()?, status.account_name.as_ref()?)));
         let (id, name) = made.ok_or_else(|| not_ready("ServiceAccount", name))?;
         Ok((PrincipalId(id.clone()), name.clone()))
     }
@@ -158,15 +185,21 @@ impl Resolver<'_> {
             SubjectKind::ServiceAccount => Subject::Principal(self.account(name)?.0),
             SubjectKind::Group => Subject::Group(self.declared_group(name)?.id),
             SubjectKind::ExternalGroup => {
-                guard.subject(ExternalSubjectKind::ExternalGroup, name).map_err(Blocked::from)?;
+                guard
+                    .subject(ExternalSubjectKind::ExternalGroup, name)
+                    .map_err(Blocked::from)?;
                 Subject::Group(self.external_group(name)?.id)
             }
             SubjectKind::ExternalServiceAccount => {
-                guard.subject(ExternalSubjectKind::ExternalServiceAccount, name).map_err(Blocked::from)?;
+                guard
+                    .subject(ExternalSubjectKind::ExternalServiceAccount, name)
+                    .map_err(Blocked::from)?;
                 Subject::Principal(self.external_account(name)?)
             }
             SubjectKind::ExternalUser => {
-                guard.subject(ExternalSubjectKind::ExternalUser, name).map_err(Blocked::from)?;
+                guard
+                    .subject(ExternalSubjectKind::ExternalUser, name)
+                    .map_err(Blocked::from)?;
                 Subject::Principal(self.user(name).await?)
             }
         };
@@ -177,7 +210,10 @@ impl Resolver<'_> {
     }
 
     fn external_account(&self, name: &str) -> Result<PrincipalId, Blocked> {
-        let found = self.backend.inventory.read(|tables| tables.accounts.only(name).map(|a| a.id.clone()));
+        let found = self
+            .backend
+            .inventory
+            .read(|tables| tables.accounts.only(name).map(|a| a.id.clone()));
         found.ok_or_else(|| not_found("service account", name))
     }
 
@@ -190,7 +226,8 @@ impl Resolver<'_> {
 
 /// The operator's own account or user.
 pub fn itself(name: &str) -> Blocked {
-    let message = format!("{name} is the operator's own identity at the backend, which no object may touch");
+    let message =
+        format!("{name} is the operator's own identity at the backend, which no object may touch");
     Blocked::refused(Reason::NotAllowed, message)
 }
 

@@ -64,16 +64,26 @@ impl Kind for Role {
 
     async fn end(pass: &mut Pass<Self>, backend: &Backend) -> Result<(), Stop> {
         let seen = observe(pass, backend).await?;
-        let Standing::Keep { id } = plan(pass, backend, &seen) else { return Ok(()) };
+        let Standing::Keep { id } = plan(pass, backend, &seen) else {
+            return Ok(());
+        };
         pass.context.leadership.guard().map_err(Error::from)?;
         if pass.status.adopted {
             let role = backend.client.role(&RoleId(id)).await?;
-            let description = role.description.as_deref().map(|text| mark::strip(text).to_owned());
-            backend.client.update_role(&role.id, &request(&role, description)).await?;
+            let description = role
+                .description
+                .as_deref()
+                .map(|text| mark::strip(text).to_owned());
+            backend
+                .client
+                .update_role(&role.id, &request(&role, description))
+                .await?;
             return Ok(());
         }
         backend.client.delete_role(&RoleId(id.clone())).await?;
-        backend.inventory.write(|tables, stamp| tables.roles.remove(&id, stamp));
+        backend
+            .inventory
+            .write(|tables, stamp| tables.roles.remove(&id, stamp));
         Ok(())
     }
 
@@ -93,13 +103,19 @@ fn request(role: &wire::Role, description: Option<String>) -> RoleRequest {
 }
 
 fn name(pass: &Pass<Role>) -> &str {
-    pass.object.spec.role_name.as_deref().unwrap_or_else(|| name_of(&pass.object))
+    pass.object
+        .spec
+        .role_name
+        .as_deref()
+        .unwrap_or_else(|| name_of(&pass.object))
 }
 
 /// A `Role` object may contain what the guardrails list, whatever its name; a name that they list is no licence to
 /// define what it means.
 fn permitted(pass: &Pass<Role>, backend: &Backend) -> Result<(), Blocked> {
-    backend.guard(pass.namespace()).permissions(&pass.object.spec.permissions)?;
+    backend
+        .guard(pass.namespace())
+        .permissions(&pass.object.spec.permissions)?;
     Ok(())
 }
 
@@ -111,10 +127,18 @@ async fn observe(pass: &Pass<Role>, backend: &Backend) -> Result<Seen, Error> {
         None => None,
     };
     if known.is_some() {
-        return Ok(Seen { known, named: Vec::new() });
+        return Ok(Seen {
+            known,
+            named: Vec::new(),
+        });
     }
-    let ids: Vec<RoleId> =
-        backend.inventory.read(|tables| tables.roles.named(name(pass)).map(|role| role.id.clone()).collect());
+    let ids: Vec<RoleId> = backend.inventory.read(|tables| {
+        tables
+            .roles
+            .named(name(pass))
+            .map(|role| role.id.clone())
+            .collect()
+    });
     let mut named = Vec::new();
     for id in &ids {
         named.extend(find(backend, id).await?);
@@ -125,21 +149,35 @@ async fn observe(pass: &Pass<Role>, backend: &Backend) -> Result<Seen, Error> {
 async fn find(backend: &Backend, id: &RoleId) -> Result<Option<Candidate>, Error> {
     match backend.client.role(id).await {
         // Kestra's own roles are nobody's to take over.
-        Ok(role) if role.is_managed => Ok(Some(Candidate { id: role.id.0, description: None })),
-        Ok(role) => Ok(Some(Candidate { id: role.id.0, description: role.description })),
+        Ok(role) if role.is_managed => Ok(Some(Candidate {
+            id: role.id.0,
+            description: None,
+        })),
+        Ok(role) => Ok(Some(Candidate {
+            id: role.id.0,
+            description: role.description,
+        })),
         Err(client::Error::Gone { .. }) => named::really_gone(backend).await,
         Err(error) => Err(error.into()),
     }
 }
 
 fn plan(pass: &Pass<Role>, backend: &Backend, seen: &Seen) -> Standing {
-    named::plan(pass, backend, name(pass), pass.object.spec.adoption_policy, seen)
+    named::plan(
+        pass,
+        backend,
+        name(pass),
+        pass.object.spec.adoption_policy,
+        seen,
+    )
 }
 
 async fn apply(pass: &mut Pass<Role>, backend: &Backend, plan: Standing) -> Result<(), Stop> {
     let name = name(pass).to_owned();
     let id = match plan {
-        Standing::Refuse(reason) => return Err(named::refused(reason, "role", &name, "roleName").into()),
+        Standing::Refuse(reason) => {
+            return Err(named::refused(reason, "role", &name, "roleName").into());
+        }
         _ if pass.object.spec.suspend => return named::suspended(pass),
         Standing::Create => return create(pass, backend, &name).await,
         Standing::Adopt { id } => {
@@ -154,9 +192,17 @@ async fn apply(pass: &mut Pass<Role>, backend: &Backend, plan: Standing) -> Resu
     };
     let role = backend.client.role(&id).await?;
     if role.is_managed {
-        return Err(named::refused(crate::api::condition::Reason::NameConflict, "role", &name, "roleName").into());
+        return Err(named::refused(
+            crate::api::condition::Reason::NameConflict,
+            "role",
+            &name,
+            "roleName",
+        )
+        .into());
     }
-    let description = pass.mark().append_to(pass.object.spec.description.as_deref());
+    let description = pass
+        .mark()
+        .append_to(pass.object.spec.description.as_deref());
     let declared = Declared {
         name: &name,
         description: &description,
@@ -167,7 +213,10 @@ async fn apply(pass: &mut Pass<Role>, backend: &Backend, plan: Standing) -> Resu
         Drift::None => role,
         Drift::Differs => {
             pass.context.leadership.guard().map_err(Error::from)?;
-            backend.client.update_role(&id, &declared_request(pass, &name)).await?
+            backend
+                .client
+                .update_role(&id, &declared_request(pass, &name))
+                .await?
         }
     };
     note(pass, backend, &role, &name);
@@ -177,7 +226,10 @@ async fn apply(pass: &mut Pass<Role>, backend: &Backend, plan: Standing) -> Resu
 async fn create(pass: &mut Pass<Role>, backend: &Backend, name: &str) -> Result<(), Stop> {
     pass.hold(&[]).await?;
     pass.context.leadership.guard().map_err(Error::from)?;
-    let role = backend.client.create_role(&declared_request(pass, name)).await?;
+    let role = backend
+        .client
+        .create_role(&declared_request(pass, name))
+        .await?;
     pass.status.adopted = false;
     note(pass, backend, &role, name);
     Ok(())
@@ -186,7 +238,10 @@ async fn create(pass: &mut Pass<Role>, backend: &Backend, name: &str) -> Result<
 fn declared_request(pass: &Pass<Role>, name: &str) -> RoleRequest {
     RoleRequest {
         name: Some(name.to_owned()),
-        description: Some(pass.mark().append_to(pass.object.spec.description.as_deref())),
+        description: Some(
+            pass.mark()
+                .append_to(pass.object.spec.description.as_deref()),
+        ),
         permissions: Some(pass.object.spec.permissions.clone()),
         is_default: None,
     }
@@ -201,8 +256,12 @@ fn note(pass: &mut Pass<Role>, backend: &Backend, role: &wire::Role, name: &str)
         is_managed: role.is_managed,
         permission_count: None,
     };
-    backend.inventory.write(|tables, stamp| tables.roles.put(summary, stamp));
-    pass.status.applied_permissions.clone_from(&pass.object.spec.permissions);
+    backend
+        .inventory
+        .write(|tables, stamp| tables.roles.put(summary, stamp));
+    pass.status
+        .applied_permissions
+        .clone_from(&pass.object.spec.permissions);
     pass.status.role_name = Some(name.to_owned());
     pass.status.id = Some(role.id.0.clone());
 }

@@ -50,11 +50,17 @@ impl Kind for RoleBinding {
 
     fn referents(&self) -> HashSet<Key> {
         let namespace = namespace_of(self);
-        let subjects = self.spec.subjects.iter().filter_map(|subject| match subject.kind {
-            SubjectKind::ServiceAccount => Some(Key::new(KindName::ServiceAccount, namespace, &subject.name)),
-            SubjectKind::Group => Some(Key::new(KindName::Group, namespace, &subject.name)),
-            _ => None,
-        });
+        let subjects = self
+            .spec
+            .subjects
+            .iter()
+            .filter_map(|subject| match subject.kind {
+                SubjectKind::ServiceAccount => {
+                    Some(Key::new(KindName::ServiceAccount, namespace, &subject.name))
+                }
+                SubjectKind::Group => Some(Key::new(KindName::Group, namespace, &subject.name)),
+                _ => None,
+            });
         let role = Some(&self.spec.role_ref).filter(|role| role.kind == RoleKind::Role);
         let role = role.map(|role| Key::new(KindName::Role, namespace, &role.name));
         subjects.chain(role).collect()

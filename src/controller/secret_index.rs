@@ -51,7 +51,11 @@ fn owner(metadata: &ObjectMeta) -> Option<Key> {
         "ApiToken" => KindName::ApiToken,
         _ => return None,
     };
-    Some(Key::new(kind, metadata.namespace.as_deref()?, labels.get(OWNER_NAME)?))
+    Some(Key::new(
+        kind,
+        metadata.namespace.as_deref()?,
+        labels.get(OWNER_NAME)?,
+    ))
 }
 
 #[cfg(test)]
@@ -63,7 +67,11 @@ mod tests {
         ObjectMeta {
             name: Some(name.to_owned()),
             namespace: Some("team-a".to_owned()),
-            labels: Some(labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
+            labels: Some(
+                labels
+                    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                    .into(),
+            ),
             ..ObjectMeta::default()
         }
     }
@@ -72,10 +80,16 @@ mod tests {
     fn labels_tell_whose_a_secret_is() {
         let index = SecretIndex::default();
         let owner = Key::new(KindName::ServiceAccount, "team-a", "ci");
-        assert_eq!(index.note(&metadata("ServiceAccount", "one")), Some(owner.clone()));
+        assert_eq!(
+            index.note(&metadata("ServiceAccount", "one")),
+            Some(owner.clone())
+        );
         index.note(&metadata("ServiceAccount", "two"));
         assert_eq!(index.note(&metadata("Deployment", "three")), None);
-        assert_eq!(index.get(&owner), ["one".to_owned(), "two".to_owned()].into());
+        assert_eq!(
+            index.get(&owner),
+            ["one".to_owned(), "two".to_owned()].into()
+        );
         index.forget(&metadata("ServiceAccount", "one"));
         assert_eq!(index.get(&owner), ["two".to_owned()].into());
     }

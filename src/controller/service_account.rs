@@ -72,12 +72,19 @@ impl Kind for ServiceAccount {
     }
 
     fn expirations(status: &ServiceAccountStatus) -> Vec<Timestamp> {
-        let tokens = status.tokens.iter().filter(|entry| entry.token.id.is_some());
-        tokens.filter_map(|entry| Some(entry.token.expiration_time.as_ref()?.0)).collect()
+        let tokens = status
+            .tokens
+            .iter()
+            .filter(|entry| entry.token.id.is_some());
+        tokens
+            .filter_map(|entry| Some(entry.token.expiration_time.as_ref()?.0))
+            .collect()
     }
 
     fn referents(&self) -> HashSet<Key> {
-        referents(namespace_of(self), &self.spec.groups, &self.spec.roles).into_iter().collect()
+        referents(namespace_of(self), &self.spec.groups, &self.spec.roles)
+            .into_iter()
+            .collect()
     }
 
     async fn live(pass: &mut Pass<Self>, backend: &Backend) -> Result<(), Stop> {
@@ -87,13 +94,17 @@ impl Kind for ServiceAccount {
         let known = account::observe(pass, backend, &name).await?;
         let plan = account::plan(pass, backend, &name, &known);
         let unresolved = resolve_roles(pass, backend).err();
-        if let (Some(blocked), account::Standing::Create | account::Standing::Adopt { .. }) = (&unresolved, &plan) {
+        if let (Some(blocked), account::Standing::Create | account::Standing::Adopt { .. }) =
+            (&unresolved, &plan)
+        {
             return Err(blocked.clone().into());
         }
         if pass.object.spec.suspend {
             named::suspended(pass)?;
         }
-        let Some((id, age)) = account::apply(pass, backend, &name, plan).await? else { return Ok(()) };
+        let Some((id, age)) = account::apply(pass, backend, &name, plan).await? else {
+            return Ok(());
+        };
         pass.status.id = Some(id.0.clone());
         pass.status.account_name = Some(name.clone());
         let granted = match unresolved {
@@ -138,7 +149,11 @@ fn wanted(
 }
 
 /// Brings memberships and direct grants in line with the spec.
-async fn grant(pass: &mut Pass<ServiceAccount>, backend: &Backend, id: &PrincipalId) -> Result<(), Stop> {
+async fn grant(
+    pass: &mut Pass<ServiceAccount>,
+    backend: &Backend,
+    id: &PrincipalId,
+) -> Result<(), Stop> {
     let wanted = wanted(pass, backend, id)?;
     let present = present_groups(backend, id);
     let members = memberships(&wanted.members, &present, &pass.status.groups);
@@ -154,8 +169,15 @@ async fn grant(pass: &mut Pass<ServiceAccount>, backend: &Backend, id: &Principa
 
 fn present_groups(backend: &Backend, id: &PrincipalId) -> Vec<GroupId> {
     backend.inventory.read(|tables| {
-        let groups = tables.accounts.get(id.as_str()).map(|account| &account.groups);
-        groups.into_iter().flatten().map(|group| group.id.clone()).collect()
+        let groups = tables
+            .accounts
+            .get(id.as_str())
+            .map(|account| &account.groups);
+        groups
+            .into_iter()
+            .flatten()
+            .map(|group| group.id.clone())
+            .collect()
     })
 }
 
@@ -169,10 +191,21 @@ async fn write_ahead(
     if members.ahead.iter().all(known) {
         return Ok(());
     }
-    let leaving: Vec<GrantedGroup> =
-        pass.status.groups.iter().filter(|group| members.leave.iter().any(|id| id.0 == group.id)).cloned().collect();
+    let leaving: Vec<GrantedGroup> = pass
+        .status
+        .groups
+        .iter()
+        .filter(|group| members.leave.iter().any(|id| id.0 == group.id))
+        .cloned()
+        .collect();
     pass.status.groups = members.ahead.iter().cloned().chain(leaving).collect();
-    let new = bindings.ahead.iter().filter(|ahead| !pass.status.bindings.iter().any(|b| crate::plan::grant::same(b, ahead)));
+    let new = bindings.ahead.iter().filter(|ahead| {
+        !pass
+            .status
+            .bindings
+            .iter()
+            .any(|b| crate::plan::grant::same(b, ahead))
+    });
     let new: Vec<GrantedBinding> = new.cloned().collect();
     pass.status.bindings.extend(new);
     pass.checkpoint().await
@@ -180,15 +213,25 @@ async fn write_ahead(
 
 impl Intended {
     fn of(wanted: &Wanted) -> Self {
-        let groups = wanted.members.iter().map(|member| member.granted(true)).collect();
-        let bindings = wanted.grants.iter().map(|grant| grant.granted(None)).collect();
+        let groups = wanted
+            .members
+            .iter()
+            .map(|member| member.granted(true))
+            .collect();
+        let bindings = wanted
+            .grants
+            .iter()
+            .map(|grant| grant.granted(None))
+            .collect();
         Self { groups, bindings }
     }
 
     /// What was intended for an account whose status was never written.
     fn read(object: &ServiceAccount, id: &PrincipalId) -> Self {
         let text = object.annotations().get(INTENDED);
-        let mut intended: Self = text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let mut intended: Self = text
+            .and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or_default();
         for binding in &mut intended.bindings {
             binding.subject_id.clone_from(&id.0);
         }
@@ -208,13 +251,20 @@ impl Granter for ServiceAccount {
 
 impl TokenHolder for ServiceAccount {
     fn token<'s>(status: &'s ServiceAccountStatus, entry: &str) -> Option<&'s TokenStatus> {
-        status.tokens.iter().find(|token| token.name == entry).map(|token| &token.token)
+        status
+            .tokens
+            .iter()
+            .find(|token| token.name == entry)
+            .map(|token| &token.token)
     }
 
     fn set_token(status: &mut ServiceAccountStatus, entry: &str, token: TokenStatus) {
         match status.tokens.iter_mut().find(|token| token.name == entry) {
             Some(old) => old.token = token,
-            None => status.tokens.push(TokenEntryStatus { name: entry.to_owned(), token }),
+            None => status.tokens.push(TokenEntryStatus {
+                name: entry.to_owned(),
+                token,
+            }),
         }
     }
 

@@ -62,17 +62,30 @@ fn well() -> Vec<Finding> {
     vec![
         holds(ConditionType::Ready, "everything is as declared"),
         holds(ConditionType::Accepted, "valid and permitted"),
-        holds(ConditionType::ResolvedRefs, "everything it refers to was found"),
+        holds(
+            ConditionType::ResolvedRefs,
+            "everything it refers to was found",
+        ),
         holds(ConditionType::Synced, "the backend equals the spec"),
     ]
 }
 
 fn waiting(blocked: &Blocked) -> Vec<Finding> {
-    let Blocked { condition, reason, message } = blocked;
-    let order = [ConditionType::Accepted, ConditionType::ResolvedRefs, ConditionType::Synced];
+    let Blocked {
+        condition,
+        reason,
+        message,
+    } = blocked;
+    let order = [
+        ConditionType::Accepted,
+        ConditionType::ResolvedRefs,
+        ConditionType::Synced,
+    ];
     let passed = order.into_iter().take_while(|kind| kind != condition);
-    let mut findings: Vec<Finding> =
-        well().into_iter().filter(|finding| passed.clone().any(|kind| kind == finding.kind)).collect();
+    let mut findings: Vec<Finding> = well()
+        .into_iter()
+        .filter(|finding| passed.clone().any(|kind| kind == finding.kind))
+        .collect();
     for kind in [*condition, ConditionType::Ready] {
         findings.push(Finding::new(kind, false, *reason, message));
     }
@@ -101,14 +114,20 @@ fn settle(pass: &Pass<'_>, findings: &[Finding], now: Timestamp) -> Vec<Conditio
     let mut conditions = pass.old.to_vec();
     conditions.retain(|condition| {
         let standing = STANDING.iter().any(|kind| kind.as_str() == condition.type_);
-        standing || findings.iter().any(|finding| finding.kind.as_str() == condition.type_)
+        standing
+            || findings
+                .iter()
+                .any(|finding| finding.kind.as_str() == condition.type_)
     });
     for finding in findings {
         condition::set(&mut conditions, finding, pass.generation, now);
     }
     let place = |condition: &Condition| {
         let order = ConditionType::ALL.iter();
-        order.clone().position(|kind| kind.as_str() == condition.type_).unwrap_or(order.len())
+        order
+            .clone()
+            .position(|kind| kind.as_str() == condition.type_)
+            .unwrap_or(order.len())
     };
     conditions.sort_by_key(place);
     conditions
@@ -120,10 +139,14 @@ pub fn merge_patch(old: &Value, new: &Value) -> Option<Value> {
     if old == new {
         return None;
     }
-    let (Value::Object(old), Value::Object(new)) = (old, new) else { return Some(new.clone()) };
+    let (Value::Object(old), Value::Object(new)) = (old, new) else {
+        return Some(new.clone());
+    };
     let mut patch = Map::new();
     for (name, value) in new {
-        let change = old.get(name).map_or_else(|| Some(value.clone()), |old| merge_patch(old, value));
+        let change = old
+            .get(name)
+            .map_or_else(|| Some(value.clone()), |old| merge_patch(old, value));
         patch.extend(change.map(|change| (name.clone(), change)));
     }
     let gone = old.keys().filter(|name| !new.contains_key(*name));
@@ -154,11 +177,16 @@ mod tests {
     }
 
     fn shown(conditions: &[Condition]) -> Vec<String> {
-        conditions.iter().map(|c| format!("{}={}/{}", c.type_, c.status, c.reason)).collect()
+        conditions
+            .iter()
+            .map(|c| format!("{}={}/{}", c.type_, c.status, c.reason))
+            .collect()
     }
 
     fn failed() -> Stop {
-        Stop::Failed(Error::Silence { operation: "read the Secret" })
+        Stop::Failed(Error::Silence {
+            operation: "read the Secret",
+        })
     }
 
     #[test]
@@ -166,13 +194,21 @@ mod tests {
         let conditions = conditions(&pass(&[], None), at(1));
         assert_eq!(
             shown(&conditions),
-            ["Ready=True/Synced", "Accepted=True/Synced", "ResolvedRefs=True/Synced", "Synced=True/Synced"]
+            [
+                "Ready=True/Synced",
+                "Accepted=True/Synced",
+                "ResolvedRefs=True/Synced",
+                "Synced=True/Synced"
+            ]
         );
     }
 
     #[test]
     fn what_waits_says_for_what_and_what_was_passed() {
-        let stop = Stop::Blocked(Blocked::unresolved(Reason::ReferenceNotFound, "Group bots is not there"));
+        let stop = Stop::Blocked(Blocked::unresolved(
+            Reason::ReferenceNotFound,
+            "Group bots is not there",
+        ));
         let conditions = conditions(&pass(&[], Some(&stop)), at(1));
         assert_eq!(
             shown(&conditions),
@@ -192,10 +228,22 @@ mod tests {
         let after = conditions(&pass(&ready, Some(&stop)), at(2));
         assert!(condition::is_true(&after, ConditionType::Ready));
         assert!(condition::is_true(&after, ConditionType::Reconciling));
-        let outdated = Pass { generation: Some(3), ..pass(&ready, Some(&stop)) };
-        assert!(!condition::is_true(&conditions(&outdated, at(2)), ConditionType::Ready));
-        let expired = Pass { tokens_live: TokensLive::NotAll, ..pass(&ready, Some(&stop)) };
-        assert!(!condition::is_true(&conditions(&expired, at(2)), ConditionType::Ready));
+        let outdated = Pass {
+            generation: Some(3),
+            ..pass(&ready, Some(&stop))
+        };
+        assert!(!condition::is_true(
+            &conditions(&outdated, at(2)),
+            ConditionType::Ready
+        ));
+        let expired = Pass {
+            tokens_live: TokensLive::NotAll,
+            ..pass(&ready, Some(&stop))
+        };
+        assert!(!condition::is_true(
+            &conditions(&expired, at(2)),
+            ConditionType::Ready
+        ));
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub struct Parts {
     /// What is counted.
     pub metrics: Metrics,
     /// Told what is waited for, and each sign of life of a watch.
-    pub health: Component,
+    pub health: Arc<Component>,
     /// Ends the controllers; passes under way are finished.
     pub stop: CancellationToken,
     /// What has to end before the Lease may be released.
@@ -64,9 +64,21 @@ type Run = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// Starts all controllers. They end when `stop` is cancelled.
 pub fn start(parts: Parts) {
     let (wakers, wakeups) = Wakers::new();
-    let Parts { client, settings, clock, leadership, metrics, health, stop, work } = parts;
+    let Parts {
+        client,
+        settings,
+        clock,
+        leadership,
+        metrics,
+        health,
+        stop,
+        work,
+    } = parts;
     let feeds = Feeds::new(&client, &settings);
-    let reporter = Reporter { controller: FIELD_MANAGER.to_owned(), instance: None };
+    let reporter = Reporter {
+        controller: FIELD_MANAGER.to_owned(),
+        instance: None,
+    };
     let context = Arc::new(Context {
         recorder: Recorder::new(client.clone(), reporter),
         client,
@@ -81,7 +93,7 @@ pub fn start(parts: Parts) {
         stores: feeds.stores(),
         secrets_of: SecretIndex::default(),
     });
-    let ready = feed::report(Arc::clone(&context), health.clone());
+    let ready = feed::report(Arc::clone(&context), Arc::clone(&health));
     work.spawn(until(&stop, ready));
     for run in runs(&context, feeds, wakeups, &Beats(health), &stop) {
         work.spawn(run);
@@ -103,12 +115,30 @@ fn runs(
         until(stop, secrets),
         until(stop, namespaces),
         until(stop, credentials),
-        instances(context, feeds.cluster_instances, wakeups.cluster_instances, beats, stop),
+        instances(
+            context,
+            feeds.cluster_instances,
+            wakeups.cluster_instances,
+            beats,
+            stop,
+        ),
         instances(context, feeds.instances, wakeups.instances, beats, stop),
-        objects(context, feeds.service_accounts, wakeups.service_accounts, beats, stop),
+        objects(
+            context,
+            feeds.service_accounts,
+            wakeups.service_accounts,
+            beats,
+            stop,
+        ),
         objects(context, feeds.groups, wakeups.groups, beats, stop),
         objects(context, feeds.roles, wakeups.roles, beats, stop),
-        objects(context, feeds.role_bindings, wakeups.role_bindings, beats, stop),
+        objects(
+            context,
+            feeds.role_bindings,
+            wakeups.role_bindings,
+            beats,
+            stop,
+        ),
         objects(context, feeds.api_tokens, wakeups.api_tokens, beats, stop),
     ]
 }
@@ -124,7 +154,9 @@ fn until(stop: &CancellationToken, work: impl Future<Output = ()> + Send + 'stat
 }
 
 fn config(context: &Context) -> Config {
-    Config::default().concurrency(context.settings.concurrency).debounce(DEBOUNCE)
+    Config::default()
+        .concurrency(context.settings.concurrency)
+        .debounce(DEBOUNCE)
 }
 
 /// The controller of one kind that lives at a backend.
@@ -136,10 +168,13 @@ fn objects<K: Kind>(
     stop: &CancellationToken,
 ) -> Run {
     // What we write into the status is no reason to look again.
-    let relevant =
-        predicates::generation.combine(predicates::finalizers).combine(predicates::annotations);
+    let relevant = predicates::generation
+        .combine(predicates::finalizers)
+        .combine(predicates::annotations);
     let events = identified(context, beats.heard(feed.events));
-    let changed = events.applied_objects().predicate_filter(relevant, PredicateConfig::default());
+    let changed = events
+        .applied_objects()
+        .predicate_filter(relevant, PredicateConfig::default());
     let controller = Controller::for_stream(changed, feed.store)
         .with_config(config(context))
         .reconcile_on(receiving(woken))
@@ -184,7 +219,9 @@ fn instances<K: Connects>(
         }
     });
     let relevant = predicates::generation.combine(predicates::annotations);
-    let changed = events.applied_objects().predicate_filter(relevant, PredicateConfig::default());
+    let changed = events
+        .applied_objects()
+        .predicate_filter(relevant, PredicateConfig::default());
     let controller = Controller::for_stream(changed, feed.store)
         .with_config(config(context))
         .reconcile_on(receiving(woken))

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::Namespace;
+use kube::Api;
 use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
@@ -72,6 +74,16 @@ impl Cluster {
             url,
             namespace,
         })
+    }
+
+    /// What stands for the whole cluster: the uid of its namespace `kube-system`.
+    ///
+    /// # Errors
+    /// When the API server does not answer or does not let us.
+    pub async fn id(&self) -> Result<String, kube::Error> {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        let system = namespaces.get_metadata("kube-system").await?;
+        Ok(system.metadata.uid.unwrap_or_default())
     }
 
     /// Asks the API server for its version, such as `v1.36.2`.

@@ -32,18 +32,26 @@ pub enum Drift {
 pub fn drift(declared: &Declared<'_>, role: &Role) -> Drift {
     let same_text = role.name == declared.name
         && role.description.as_deref().unwrap_or_default() == declared.description;
-    let sent = declared.sent.is_some_and(|sent| same(sent, declared.permissions));
+    let sent = declared
+        .sent
+        .is_some_and(|sent| same(sent, declared.permissions));
     let permitted = if sent {
         includes(&role.permissions, declared.permissions)
     } else {
         same(&role.permissions, declared.permissions)
     };
-    if same_text && permitted { Drift::None } else { Drift::Differs }
+    if same_text && permitted {
+        Drift::None
+    } else {
+        Drift::Differs
+    }
 }
 
 fn pairs(permissions: &Permissions) -> BTreeSet<(&str, &str)> {
     let pairs = permissions.iter().flat_map(|(resource, actions)| {
-        actions.iter().map(move |action| (resource.as_str(), action.as_str()))
+        actions
+            .iter()
+            .map(move |action| (resource.as_str(), action.as_str()))
     });
     pairs.collect()
 }
@@ -72,7 +80,12 @@ mod tests {
     }
 
     fn judge(wanted: &Permissions, sent: Option<&Permissions>, there: &Permissions) -> Drift {
-        let declared = Declared { name: "r", description: "d", permissions: wanted, sent };
+        let declared = Declared {
+            name: "r",
+            description: "d",
+            permissions: wanted,
+            sent,
+        };
         drift(&declared, &role(there))
     }
 
@@ -90,15 +103,28 @@ mod tests {
         assert_eq!(judge(&wanted, Some(&wanted), &more), Drift::None);
         assert_eq!(judge(&wanted, None, &more), Drift::Differs, "never sent");
         let other = permissions(json!({"FLOW": ["VIEW"]}));
-        assert_eq!(judge(&wanted, Some(&wanted), &other), Drift::Differs, "one is missing");
+        assert_eq!(
+            judge(&wanted, Some(&wanted), &other),
+            Drift::Differs,
+            "one is missing"
+        );
         let old = permissions(json!({"FLOW": ["READ", "VIEW"]}));
-        assert_eq!(judge(&wanted, Some(&old), &more), Drift::Differs, "the spec has taken one away");
+        assert_eq!(
+            judge(&wanted, Some(&old), &more),
+            Drift::Differs,
+            "the spec has taken one away"
+        );
     }
 
     #[test]
     fn another_name_or_description_is_drift() {
         let wanted = permissions(json!({"FLOW": ["READ"]}));
-        let declared = Declared { name: "r", description: "other", permissions: &wanted, sent: None };
+        let declared = Declared {
+            name: "r",
+            description: "other",
+            permissions: &wanted,
+            sent: None,
+        };
         assert_eq!(drift(&declared, &role(&wanted)), Drift::Differs);
     }
 }

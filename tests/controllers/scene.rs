@@ -48,10 +48,22 @@ impl World {
         flags.extend(clock.args().map(|arg| arg.display().to_string()));
         let server = IamServer::start(binary(), &flags).await.unwrap();
         let crds = Command::new(binary()).arg("crds").output().unwrap();
-        plane.install(&String::from_utf8(crds.stdout).unwrap()).await.unwrap();
-        plane.kubectl(&["create", "namespace", HOME], "").await.unwrap();
+        plane
+            .install(&String::from_utf8(crds.stdout).unwrap())
+            .await
+            .unwrap();
+        plane
+            .kubectl(&["create", "namespace", HOME], "")
+            .await
+            .unwrap();
         let operator = run(&plane, &scratch, &clock, "operator", operator);
-        Self { plane, server, operator, clock, scratch }
+        Self {
+            plane,
+            server,
+            operator,
+            clock,
+            scratch,
+        }
     }
 
     /// Starts one more operator.
@@ -61,19 +73,45 @@ impl World {
 
     /// Applies a manifest.
     pub async fn apply(&self, manifest: &Value) {
-        self.kubectl(&["apply", "-f", "-"], &manifest.to_string()).await;
+        self.kubectl(&["apply", "-f", "-"], &manifest.to_string())
+            .await;
     }
 
     pub async fn kubectl(&self, args: &[&str], stdin: &str) -> String {
-        self.plane.kubectl(args, stdin).await.unwrap_or_else(|error| panic!("{args:?}: {error:#}"))
+        self.plane
+            .kubectl(args, stdin)
+            .await
+            .unwrap_or_else(|error| panic!("{args:?}: {error:#}"))
     }
 }
 
-fn run(plane: &ControlPlane, scratch: &Scratch, clock: &DrivenClock, name: &str, flags: &[&str]) -> Process {
+fn run(
+    plane: &ControlPlane,
+    scratch: &Scratch,
+    clock: &DrivenClock,
+    name: &str,
+    flags: &[&str],
+) -> Process {
     let mut command = Command::new(binary());
-    command.arg("run").arg("--kubeconfig").arg(plane.kubeconfig());
-    command.args(["--namespace", HOME, "--listen", "127.0.0.1:0", "--log-level", "debug"]);
-    command.args(["--cluster-id", "test", "--leader-elect=false", "--recheck-interval", "5s"]);
+    command
+        .arg("run")
+        .arg("--kubeconfig")
+        .arg(plane.kubeconfig());
+    command.args([
+        "--namespace",
+        HOME,
+        "--listen",
+        "127.0.0.1:0",
+        "--log-level",
+        "debug",
+    ]);
+    command.args([
+        "--cluster-id",
+        "test",
+        "--leader-elect=false",
+        "--recheck-interval",
+        "5s",
+    ]);
     command.args(clock.args()).args(flags);
     Process::start(name, &command, &scratch.file(&format!("{name}.log"))).unwrap()
 }
@@ -104,7 +142,9 @@ impl Scene {
     /// In a world of its own, with an instance that allows everything.
     pub async fn alone(operator: &[&str], server: &[&str]) -> Self {
         let scene = Self::inside(Arc::new(World::start(operator, server).await)).await;
-        scene.connect(json!({"guardrails": {"unrestricted": true}})).await;
+        scene
+            .connect(json!({"guardrails": {"unrestricted": true}}))
+            .await;
         scene
     }
 
@@ -114,7 +154,12 @@ impl Scene {
         let credential = Credential::Bearer(TokenValue::new(world.server.admin_token().to_owned()));
         let config = Config::new(world.server.url(), "main", credential, Clock::system());
         let backend = Backend::new(&config).unwrap();
-        Self { backend, instance: namespace.clone(), namespace, world }
+        Self {
+            backend,
+            instance: namespace.clone(),
+            namespace,
+            world,
+        }
     }
 
     /// The operator's credential and the instance.
@@ -165,17 +210,27 @@ impl Scene {
 
     /// kubectl in the user's namespace.
     pub async fn kubectl(&self, args: &[&str]) -> String {
-        self.world.kubectl(&[args, &["-n", &self.namespace]].concat(), "").await
+        self.world
+            .kubectl(&[args, &["-n", &self.namespace]].concat(), "")
+            .await
     }
 
     /// An object as it is.
     pub async fn get(&self, kind: &str, name: &str) -> Option<Value> {
-        let text = self.kubectl(&["get", kind, name, "-o", "json", "--ignore-not-found"]).await;
+        let text = self
+            .kubectl(&["get", kind, name, "-o", "json", "--ignore-not-found"])
+            .await;
         serde_json::from_str(&text).ok()
     }
 
     /// Waits for a fact about an object, and gives the object.
-    pub async fn until(&self, kind: &str, name: &str, fact: &str, holds: impl Fn(&Value) -> bool) -> Value {
+    pub async fn until(
+        &self,
+        kind: &str,
+        name: &str,
+        fact: &str,
+        holds: impl Fn(&Value) -> bool,
+    ) -> Value {
         let mut last = Value::Null;
         let what = format!("{kind} {name}: {fact}");
         let found = wait_for(&what, async || {
@@ -189,11 +244,19 @@ impl Scene {
     }
 
     /// Waits until a condition is so for the spec as it is.
-    pub async fn condition(&self, kind: &str, name: &str, condition: &str, status: &str, reason: &str) -> Value {
+    pub async fn condition(
+        &self,
+        kind: &str,
+        name: &str,
+        condition: &str,
+        status: &str,
+        reason: &str,
+    ) -> Value {
         let fact = format!("{condition}={status}/{reason}");
         let holds = |object: &Value| {
             let found = find(object, condition);
-            let current = object["status"]["observedGeneration"] == object["metadata"]["generation"];
+            let current =
+                object["status"]["observedGeneration"] == object["metadata"]["generation"];
             current && found["status"] == status && (reason.is_empty() || found["reason"] == reason)
         };
         self.until(kind, name, &fact, holds).await
@@ -211,14 +274,24 @@ impl Scene {
 
     /// The value in a Secret, once it is there.
     pub async fn value(&self, secret: &str) -> TokenValue {
-        let object = self.until("secret", secret, "holds a token", |object| object["data"]["token"].is_string()).await;
+        let object = self
+            .until("secret", secret, "holds a token", |object| {
+                object["data"]["token"].is_string()
+            })
+            .await;
         decode(&object)
     }
 
     /// Waits until a Secret holds another value than this.
     pub async fn other_value(&self, secret: &str, old: &TokenValue) -> TokenValue {
-        let is_other = |object: &Value| object["data"]["token"].is_string() && decode(object).expose() != old.expose();
-        decode(&self.until("secret", secret, "holds another token", is_other).await)
+        let is_other = |object: &Value| {
+            object["data"]["token"].is_string() && decode(object).expose() != old.expose()
+        };
+        decode(
+            &self
+                .until("secret", secret, "holds another token", is_other)
+                .await,
+        )
     }
 
     /// Whether a value authenticates.
@@ -240,11 +313,16 @@ impl Scene {
 pub fn find(object: &Value, condition: &str) -> Value {
     let conditions = object["status"]["conditions"].as_array();
     let mut conditions = conditions.into_iter().flatten();
-    conditions.find(|found| found["type"] == condition).cloned().unwrap_or_default()
+    conditions
+        .find(|found| found["type"] == condition)
+        .cloned()
+        .unwrap_or_default()
 }
 
 fn decode(secret: &Value) -> TokenValue {
-    let bytes = STANDARD.decode(secret["data"]["token"].as_str().unwrap()).unwrap();
+    let bytes = STANDARD
+        .decode(secret["data"]["token"].as_str().unwrap())
+        .unwrap();
     TokenValue::new(String::from_utf8(bytes).unwrap())
 }
 

@@ -4,11 +4,15 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 use crate::cli::logging::Logging;
 use crate::cli::{duration, words};
 use crate::clock::Clock;
+use crate::controller::Settings;
 use crate::ops::cluster;
 use crate::ops::lease::{BadTiming, Timing};
+use crate::plan::mark::Cluster;
 
 /// Flags of `run`.
 #[derive(Clone, Debug, clap::Args)]
@@ -248,6 +252,37 @@ impl Args {
     pub fn settle(&self) -> Duration {
         self.election.lease_duration + 2 * self.kubernetes.request_timeout
     }
+}
+
+impl Args {
+    /// How the controllers are to work.
+    #[must_use]
+    pub fn settings(&self, cluster: Cluster, namespace: &str) -> Settings {
+        let Self {
+            kubernetes,
+            scope,
+            pace,
+            ..
+        } = self;
+        Settings {
+            namespace: namespace.to_owned(),
+            watch_namespace: kubernetes.watch_namespace.clone(),
+            cluster,
+            instance_hosts: scope
+                .namespaced_instances
+                .then(|| scope.instance_hosts.clone()),
+            secret_metadata_domains: scope.secret_metadata_domains.clone(),
+            concurrency: pace.concurrency,
+            request_timeout: kubernetes.request_timeout,
+            issue_pace: signed(pace.min_issue_interval),
+            settle: signed(self.settle()),
+            recheck: pace.recheck_interval,
+        }
+    }
+}
+
+fn signed(duration: Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }
 
 impl Election {

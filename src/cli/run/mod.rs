@@ -3,6 +3,7 @@
 mod args;
 mod election;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -10,12 +11,14 @@ use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use crate::clock::Clock;
-use crate::ops::cluster::{Cluster, explain};
+use crate::controller::{self, Parts, Settings};
+use crate::ops::cluster::{self, explain};
 use crate::ops::health::Health;
 use crate::ops::lease::{Leadership, Timing};
 use crate::ops::metrics::Metrics;
 use crate::ops::probes::Probes;
 use crate::ops::shutdown::Shutdown;
+use crate::plan::mark::Cluster;
 
 pub use args::Args;
 
@@ -42,7 +45,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 struct Operator {
     args: Args,
     timing: Timing,
-    cluster: Cluster,
+    cluster: cluster::Cluster,
     clock: Clock,
     health: Health,
     metrics: Metrics,
@@ -54,7 +57,7 @@ impl Operator {
     /// Checks all that can be checked without a request, then listens.
     async fn new(args: Args, shutdown: Shutdown) -> anyhow::Result<Self> {
         let timing = args.election.timing()?;
-        let cluster = Cluster::new(&args.cluster()).await?;
+        let cluster = cluster::Cluster::new(&args.cluster()).await?;
         let clock = args.clock();
         let health = Health::default();
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
@@ -140,7 +143,49 @@ impl Operator {
             biased;
             () = self.shutdown.stop().cancelled() => Ok(()),
             loss = leadership.lost() => bail!("the Lease {} is lost: {loss}", self.args.election.lease_name),
+            never = self.act(leadership) => never,
         }
+    }
+
+    /// Starts the controllers once this process leads; they go on until told to stop.
+    async fn act(&self, leadership: &Leadership) -> anyhow::Result<()> {
+        if leadership.acquired().await.is_err() {
+            // The loss is told by whoever waits for it.
+            return std::future::pending().await;
+        }
+        let health = self.health.register("controllers");
+        health.beats_within(self.args.process.liveness_timeout);
+        health.waiting_for("the uid of namespace kube-system");
+        controller::start(Parts {
+            client: self.cluster.client.clone(),
+            settings: self.settings().await?,
+            clock: self.clock.clone(),
+            leadership: leadership.clone(),
+            metrics: self.metrics.clone(),
+            health: Arc::new(health),
+            stop: self.shutdown.stop().clone(),
+            work: self.shutdown.work().clone(),
+        });
+        std::future::pending().await
+    }
+
+    async fn settings(&self) -> anyhow::Result<Settings> {
+        let scope = &self.args.scope;
+        let id = match &scope.cluster_id {
+            Some(id) => id.clone(),
+            None => self
+                .cluster
+                .id()
+                .await
+                .context("reading namespace kube-system for its uid; or set --cluster-id")?,
+        };
+        Ok(self.args.settings(
+            Cluster {
+                id,
+                former: scope.former_cluster_ids.clone(),
+            },
+            self.namespace(),
+        ))
     }
 
     /// Work ends first, so that whoever leads next finds nothing under way; work that does not end keeps the Lease

@@ -20,13 +20,21 @@ pub(super) async fn permitted<K: Connects>(context: &Context, object: &K) -> Res
     let (host, port) = target(hosts, &object.settings().url)?;
     let resolved = tokio::net::lookup_host((host.as_str(), port)).await;
     let resolved = resolved.map_err(|_| refused("spec.url's host cannot be resolved"))?;
-    let is_open = resolved.map(|address| address.ip()).all(|ip| !is_inside(ip));
-    if is_open { Ok(()) } else { Err(refused("spec.url's host resolves to an address that no Instance may use").into()) }
+    let is_open = resolved
+        .map(|address| address.ip())
+        .all(|ip| !is_inside(ip));
+    if is_open {
+        Ok(())
+    } else {
+        Err(refused("spec.url's host resolves to an address that no Instance may use").into())
+    }
 }
 
 fn target(hosts: Option<&[String]>, url: &str) -> Result<(String, u16), Blocked> {
     let Some(hosts) = hosts else {
-        return Err(refused("the operator runs without --namespaced-instances: use a ClusterInstance"));
+        return Err(refused(
+            "the operator runs without --namespaced-instances: use a ClusterInstance",
+        ));
     };
     let url = Url::parse(url).map_err(|_| refused("spec.url is no address"))?;
     if url.scheme() != "https" {
@@ -47,10 +55,19 @@ fn refused(message: &str) -> Blocked {
 fn is_inside(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => {
-            ip.is_loopback() || ip.is_link_local() || ip.is_unspecified() || ip.is_broadcast() || ip.is_multicast()
+            ip.is_loopback()
+                || ip.is_link_local()
+                || ip.is_unspecified()
+                || ip.is_broadcast()
+                || ip.is_multicast()
         }
         IpAddr::V6(ip) => ip.to_ipv4_mapped().map_or_else(
-            || ip.is_loopback() || ip.is_unicast_link_local() || ip.is_unspecified() || ip.is_multicast(),
+            || {
+                ip.is_loopback()
+                    || ip.is_unicast_link_local()
+                    || ip.is_unspecified()
+                    || ip.is_multicast()
+            },
             |ip| is_inside(IpAddr::V4(ip)),
         ),
     }
@@ -67,15 +84,30 @@ mod tests {
     #[test]
     fn only_listed_hosts_by_https() {
         let hosts = ["kestra.example.com".to_owned()];
-        assert_eq!(target(Some(&hosts), "https://kestra.example.com/x"), Ok(("kestra.example.com".into(), 443)));
+        assert_eq!(
+            target(Some(&hosts), "https://kestra.example.com/x"),
+            Ok(("kestra.example.com".into(), 443))
+        );
         assert!(message(None, "https://kestra.example.com").contains("--namespaced-instances"));
         assert!(message(Some(&hosts), "http://kestra.example.com").contains("https://"));
-        assert!(message(Some(&hosts), "https://kestra.example.com.evil.com").contains("--instance-hosts"));
+        assert!(
+            message(Some(&hosts), "https://kestra.example.com.evil.com")
+                .contains("--instance-hosts")
+        );
     }
 
     #[test]
     fn addresses_inside_are_refused_in_every_spelling() {
-        for inside in ["127.0.0.1", "127.8.8.8", "169.254.169.254", "0.0.0.0", "::1", "::", "fe80::1", "::ffff:127.0.0.1"] {
+        for inside in [
+            "127.0.0.1",
+            "127.8.8.8",
+            "169.254.169.254",
+            "0.0.0.0",
+            "::1",
+            "::",
+            "fe80::1",
+            "::ffff:127.0.0.1",
+        ] {
             assert!(is_inside(inside.parse().unwrap()), "{inside}");
         }
         for outside in ["93.184.216.34", "10.1.2.3", "2001:db8::1"] {

@@ -20,8 +20,15 @@ pub(super) fn connected<K: Connects>(
     connection: &Connection,
     now: Timestamp,
 ) -> InstanceStatus {
-    let Connection { backend, configs, credential_expires } = connection;
-    let findings: Vec<Finding> = credential_expires.and_then(|expires| expiring(expires, now)).into_iter().collect();
+    let Connection {
+        backend,
+        configs,
+        credential_expires,
+    } = connection;
+    let findings: Vec<Finding> = credential_expires
+        .and_then(|expires| expiring(expires, now))
+        .into_iter()
+        .collect();
     let line = match configs.line() {
         Line::V1 => Some("1.x".to_owned()),
         Line::V2 => Some("2.x".to_owned()),
@@ -44,7 +51,8 @@ fn expiring(expires: Timestamp, now: Timestamp) -> Option<Finding> {
     let message = format!(
         "the operator's own credential expires at {expires:.0}: put a new one into the Secret that spec.credentials names"
     );
-    (days < WARN_DAYS).then(|| Finding::new(ConditionType::Expiring, true, Reason::TokenExpired, message))
+    (days < WARN_DAYS)
+        .then(|| Finding::new(ConditionType::Expiring, true, Reason::TokenExpired, message))
 }
 
 /// The status after one that did not: what was known of the backend stays.
@@ -65,7 +73,12 @@ fn after<K: Connects>(
     findings.extend(stop.and_then(|stop| match stop {
         Stop::Failed(error) => {
             let message = format!("{error}; tried again by itself");
-            Some(Finding::new(ConditionType::Ready, false, error.reason(), message))
+            Some(Finding::new(
+                ConditionType::Ready,
+                false,
+                error.reason(),
+                message,
+            ))
         }
         Stop::Blocked(_) => None,
     }));
@@ -78,5 +91,9 @@ fn after<K: Connects>(
         tokens_live: TokensLive::All,
     };
     let conditions: Vec<Condition> = conditions(&pass, now);
-    InstanceStatus { observed_generation: generation, conditions, ..old }
+    InstanceStatus {
+        observed_generation: generation,
+        conditions,
+        ..old
+    }
 }

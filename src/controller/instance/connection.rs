@@ -36,7 +36,12 @@ pub(super) async fn config<K: Connects>(context: &Context, object: &K) -> Result
     let name = &settings.credentials.secret_ref.name;
     let secret = read(context, namespace, name).await?;
     let credential = credential(&secret, name)?;
-    let mut config = Config::new(&settings.url, &settings.tenant, credential, context.clock.clone());
+    let mut config = Config::new(
+        &settings.url,
+        &settings.tenant,
+        credential,
+        context.clock.clone(),
+    );
     config.connect_timeout = settings.timeouts.connect.std();
     config.timeout = settings.timeouts.request.std();
     config.in_flight = usize::try_from(settings.budget.in_flight).unwrap_or(usize::MAX);
@@ -54,7 +59,9 @@ pub(super) async fn config<K: Connects>(context: &Context, object: &K) -> Result
 
 async fn read(context: &Context, namespace: &str, name: &str) -> Result<Secret, Stop> {
     let api: Api<Secret> = Api::namespaced(context.client.clone(), namespace);
-    let secret = context.within("read the instance's Secret", api.get_opt(name)).await?;
+    let secret = context
+        .within("read the instance's Secret", api.get_opt(name))
+        .await?;
     secret.ok_or_else(|| {
         let message = format!("Secret {name} is not there: create it in namespace {namespace}");
         Blocked::unresolved(Reason::CredentialMissing, message).into()
@@ -69,9 +76,10 @@ fn credential(secret: &Secret, name: &str) -> Result<Credential, Blocked> {
     let [user, password] = BASIC_KEYS;
     match (text(TOKEN_KEY), text(user), text(password)) {
         (Some(token), _, _) => Ok(Credential::Bearer(token)),
-        (None, Some(user), Some(password)) => {
-            Ok(Credential::Basic { user: user.expose().to_owned(), password })
-        }
+        (None, Some(user), Some(password)) => Ok(Credential::Basic {
+            user: user.expose().to_owned(),
+            password,
+        }),
         _ => Err(missing(name, "token, or keys username and password")),
     }
 }
@@ -98,17 +106,28 @@ pub(super) async fn connect<K: Connects>(
     let me = client.me().await.map_err(not_iam)?;
     same_backend(object, &configs, client.tenant())?;
     let tokens = client.my_tokens().await.unwrap_or_default();
-    let name = me.profile.as_ref().and_then(|profile| profile.username.clone());
+    let name = me
+        .profile
+        .as_ref()
+        .and_then(|profile| profile.username.clone());
     let identity = Identity {
         id: me.id.0.clone(),
         name: name.unwrap_or_default(),
         super_admin: me.is_superadmin(),
     };
     let credential_expires = expiry(&config.credential, &tokens);
-    let whole = format!("{}/{}", configs.uuid.as_deref().unwrap_or_default(), client.tenant());
+    let whole = format!(
+        "{}/{}",
+        configs.uuid.as_deref().unwrap_or_default(),
+        client.tenant()
+    );
     let inventory = context.backends.inventory(key, &whole);
     let backend = Arc::new(backend(key, object, client, identity, inventory));
-    Ok(Connection { backend, configs, credential_expires })
+    Ok(Connection {
+        backend,
+        configs,
+        credential_expires,
+    })
 }
 
 async fn configs(client: &Client) -> Result<Configs, Stop> {
@@ -138,11 +157,16 @@ fn open_source() -> Blocked {
 
 /// Objects were made at one backend and tenant: nothing is changed at another one until somebody agrees.
 fn same_backend<K: Connects>(object: &K, configs: &Configs, tenant: &str) -> Result<(), Blocked> {
-    let Some(status) = object.status() else { return Ok(()) };
+    let Some(status) = object.status() else {
+        return Ok(());
+    };
     let uuid = configs.uuid.as_deref().unwrap_or_default();
     let known = status.uuid.as_deref().unwrap_or(uuid);
     let known_tenant = status.tenant.as_deref().unwrap_or(tenant);
-    let agreed = object.annotations().get(ACKNOWLEDGED_UUID).is_some_and(|agreed| agreed == uuid);
+    let agreed = object
+        .annotations()
+        .get(ACKNOWLEDGED_UUID)
+        .is_some_and(|agreed| agreed == uuid);
     if (known == uuid && known_tenant == tenant) || agreed {
         return Ok(());
     }
@@ -155,9 +179,16 @@ fn same_backend<K: Connects>(object: &K, configs: &Configs, tenant: &str) -> Res
 
 /// The expiry of the token that we use: found among our tokens by its prefix.
 fn expiry(credential: &Credential, tokens: &[crate::iam::wire::ApiToken]) -> Option<Timestamp> {
-    let Credential::Bearer(value) = credential else { return None };
-    let is_ours = |prefix: &Option<String>| {
-        prefix.as_deref().is_some_and(|prefix| !prefix.is_empty() && value.expose().starts_with(prefix))
+    let Credential::Bearer(value) = credential else {
+        return None;
     };
-    tokens.iter().find(|token| is_ours(&token.prefix)).and_then(|token| token.exp)
+    let is_ours = |prefix: &Option<String>| {
+        prefix
+            .as_deref()
+            .is_some_and(|prefix| !prefix.is_empty() && value.expose().starts_with(prefix))
+    };
+    tokens
+        .iter()
+        .find(|token| is_ours(&token.prefix))
+        .and_then(|token| token.exp)
 }

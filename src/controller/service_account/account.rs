@@ -33,7 +33,8 @@ pub(super) fn permitted(
     let namespace = pass.namespace();
     let usual = backend.usual_name(namespace, pass.name());
     if name.len() > 63 {
-        let message = format!("the account's name {name} has more than 63 characters: set spec.accountName");
+        let message =
+            format!("the account's name {name} has more than 63 characters: set spec.accountName");
         return Err(Blocked::refused(Reason::Invalid, message));
     }
     let guard = backend.guard(namespace);
@@ -55,17 +56,27 @@ pub(super) async fn observe(
         Some(id) => find(backend, &PrincipalId(id.clone())).await?,
         None => None,
     };
-    let named = backend.inventory.read(|tables| tables.accounts.named(name).map(candidate).collect());
-    Ok(Seen { known: known.as_ref().map(candidate), named })
+    let named = backend
+        .inventory
+        .read(|tables| tables.accounts.named(name).map(candidate).collect());
+    Ok(Seen {
+        known: known.as_ref().map(candidate),
+        named,
+    })
 }
 
 async fn find(backend: &Backend, id: &PrincipalId) -> Result<Option<Account>, Error> {
-    if let Some(account) = backend.inventory.read(|tables| tables.accounts.get(id.as_str()).cloned()) {
+    if let Some(account) = backend
+        .inventory
+        .read(|tables| tables.accounts.get(id.as_str()).cloned())
+    {
         return Ok(Some(account));
     }
     match backend.client.account(id).await {
         Ok(account) => {
-            backend.inventory.write(|tables, stamp| tables.accounts.put(account.clone(), stamp));
+            backend
+                .inventory
+                .write(|tables, stamp| tables.accounts.put(account.clone(), stamp));
             Ok(Some(account))
         }
         Err(client::Error::Gone { .. }) => named::really_gone(backend).await,
@@ -74,7 +85,10 @@ async fn find(backend: &Backend, id: &PrincipalId) -> Result<Option<Account>, Er
 }
 
 fn candidate(account: &Account) -> Candidate {
-    Candidate { id: account.id.0.clone(), description: account.description.clone() }
+    Candidate {
+        id: account.id.0.clone(),
+        description: account.description.clone(),
+    }
 }
 
 /// What to do about the account.
@@ -95,7 +109,9 @@ pub(super) async fn apply(
     plan: Standing,
 ) -> Result<Option<(PrincipalId, OwnerAge)>, Stop> {
     match plan {
-        Standing::Refuse(reason) => Err(named::refused(reason, "account", name, "accountName").into()),
+        Standing::Refuse(reason) => {
+            Err(named::refused(reason, "account", name, "accountName").into())
+        }
         Standing::Create | Standing::Adopt { .. } if pass.object.spec.suspend => Ok(None),
         Standing::Create => {
             let id = create(pass, backend, name).await?;
@@ -117,16 +133,26 @@ pub(super) async fn apply(
 }
 
 /// Makes the account with its groups, having written down what it is to be granted.
-async fn create(pass: &mut Pass<ServiceAccount>, backend: &Backend, name: &str) -> Result<PrincipalId, Stop> {
+async fn create(
+    pass: &mut Pass<ServiceAccount>,
+    backend: &Backend,
+    name: &str,
+) -> Result<PrincipalId, Stop> {
     let wanted = resolve_roles(pass, backend)?;
     let intended = Intended::of(&wanted);
     let text = serde_json::to_string(&intended);
-    let text = text.map_err(|source| Error::Json { what: "the intended grants", source })?;
+    let text = text.map_err(|source| Error::Json {
+        what: "the intended grants",
+        source,
+    })?;
     pass.hold(&[(INTENDED, text)]).await?;
     pass.context.leadership.guard().map_err(Error::from)?;
     let spec = AccountSpec {
         name: name.to_owned(),
-        description: Some(pass.mark().append_to(pass.object.spec.description.as_deref())),
+        description: Some(
+            pass.mark()
+                .append_to(pass.object.spec.description.as_deref()),
+        ),
         groups: grants::ids(&wanted.members),
     };
     let account = match backend.client.create_account(&spec).await {
@@ -134,7 +160,9 @@ async fn create(pass: &mut Pass<ServiceAccount>, backend: &Backend, name: &str) 
         Err(error) => return Err(taken(backend, name, error).await),
     };
     let id = account.id.clone();
-    backend.inventory.write(|tables, stamp| tables.accounts.put(account, stamp));
+    backend
+        .inventory
+        .write(|tables, stamp| tables.accounts.put(account, stamp));
     pass.status.adopted = false;
     pass.status.groups = intended.groups;
     Ok(id)
@@ -142,11 +170,16 @@ async fn create(pass: &mut Pass<ServiceAccount>, backend: &Backend, name: &str) 
 
 /// A name that is taken although the lists did not show it: they are asked again, and the next pass decides.
 async fn taken(backend: &Backend, name: &str, error: client::Error) -> Stop {
-    if !matches!(error, client::Error::Conflict { .. } | client::Error::Invalid { .. }) {
+    if !matches!(
+        error,
+        client::Error::Conflict { .. } | client::Error::Invalid { .. }
+    ) {
         return error.into();
     }
     match backend.client.find_account(name).await {
-        Ok(Some(account)) => backend.inventory.write(|tables, stamp| tables.accounts.put(account, stamp)),
+        Ok(Some(account)) => backend
+            .inventory
+            .write(|tables, stamp| tables.accounts.put(account, stamp)),
         Ok(None) => {
             return Blocked::unsynced(
                 Reason::NameConflict,
@@ -171,7 +204,10 @@ async fn adopt(
     }
     let account = backend.client.account(id).await?;
     if account.superadmin == Some(true) {
-        backend.guard(pass.namespace()).super_admin(name).map_err(Blocked::from)?;
+        backend
+            .guard(pass.namespace())
+            .super_admin(name)
+            .map_err(Blocked::from)?;
     }
     pass.hold(&[]).await?;
     pass.status.adopted = true;
@@ -196,8 +232,15 @@ async fn describe(
     name: &str,
     id: &PrincipalId,
 ) -> Result<(), Error> {
-    let wanted = pass.mark().append_to(pass.object.spec.description.as_deref());
-    let present = backend.inventory.read(|tables| tables.accounts.get(id.as_str()).and_then(|a| a.description.clone()));
+    let wanted = pass
+        .mark()
+        .append_to(pass.object.spec.description.as_deref());
+    let present = backend.inventory.read(|tables| {
+        tables
+            .accounts
+            .get(id.as_str())
+            .and_then(|a| a.description.clone())
+    });
     if present.as_deref() == Some(wanted.as_str()) || pass.object.spec.suspend {
         return Ok(());
     }
@@ -206,10 +249,16 @@ async fn describe(
     let spec = AccountSpec {
         name: name.to_owned(),
         description: Some(wanted),
-        groups: account.groups.iter().map(|group| group.id.clone()).collect(),
+        groups: account
+            .groups
+            .iter()
+            .map(|group| group.id.clone())
+            .collect(),
     };
     let account = backend.client.update_account(id, &spec).await?;
-    backend.inventory.write(|tables, stamp| tables.accounts.put(account, stamp));
+    backend
+        .inventory
+        .write(|tables, stamp| tables.accounts.put(account, stamp));
     Ok(())
 }
 
@@ -217,7 +266,9 @@ async fn describe(
 pub(super) async fn remove(pass: &mut Pass<ServiceAccount>, backend: &Backend) -> Result<(), Stop> {
     let name = name(pass, backend);
     let seen = observe(pass, backend, &name).await?;
-    let Standing::Keep { id } = plan(pass, backend, &name, &seen) else { return Ok(()) };
+    let Standing::Keep { id } = plan(pass, backend, &name, &seen) else {
+        return Ok(());
+    };
     let id = PrincipalId(id);
     if backend.is_self(id.as_str()) {
         return Ok(());
@@ -233,7 +284,9 @@ pub(super) async fn remove(pass: &mut Pass<ServiceAccount>, backend: &Backend) -
     }
     pass.context.leadership.guard().map_err(Error::from)?;
     backend.client.delete_account(&id).await?;
-    backend.inventory.write(|tables, stamp| tables.accounts.remove(id.as_str(), stamp));
+    backend
+        .inventory
+        .write(|tables, stamp| tables.accounts.remove(id.as_str(), stamp));
     Ok(())
 }
 
@@ -251,10 +304,19 @@ async fn leave_groups(
     pass.context.leadership.guard().map_err(Error::from)?;
     let spec = AccountSpec {
         name: name.to_owned(),
-        description: account.description.as_deref().map(|text| mark::strip(text).to_owned()),
-        groups: account.groups.iter().map(|group| group.id.clone()).collect(),
+        description: account
+            .description
+            .as_deref()
+            .map(|text| mark::strip(text).to_owned()),
+        groups: account
+            .groups
+            .iter()
+            .map(|group| group.id.clone())
+            .collect(),
     };
     let account = backend.client.update_account(id, &spec).await?;
-    backend.inventory.write(|tables, stamp| tables.accounts.put(account, stamp));
+    backend
+        .inventory
+        .write(|tables, stamp| tables.accounts.put(account, stamp));
     Ok(())
 }

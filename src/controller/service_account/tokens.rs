@@ -13,7 +13,9 @@ use crate::controller::backend::Backend;
 use crate::controller::error::Error;
 use crate::controller::kind::Pass;
 use crate::controller::outcome::Stop;
-use crate::controller::tokens::{self, Dressing, Entry, OwnerAge, check_metadata, entries_of_secrets, is_ours};
+use crate::controller::tokens::{
+    self, Dressing, Entry, OwnerAge, check_metadata, entries_of_secrets, is_ours,
+};
 use crate::iam::client::Owner;
 use crate::iam::model::PrincipalId;
 use crate::plan::token::{Activity, Policy, Requests};
@@ -69,7 +71,11 @@ async fn keep_one(
         },
         requests: requests(&pass.object, &entry.name),
         owner_age: age,
-        activity: if pass.object.spec.suspend { Activity::Suspended } else { Activity::Active },
+        activity: if pass.object.spec.suspend {
+            Activity::Suspended
+        } else {
+            Activity::Active
+        },
     };
     tokens::keep(pass, backend, &entry).await?;
     tokens::tidy(pass, entry.name, &secret_name).await?;
@@ -85,29 +91,57 @@ fn requests(object: &ServiceAccount, entry: &str) -> Requests {
             None => Some(value.clone()),
         }
     };
-    Requests { rotate: asked(ROTATE_REQUESTED_AT), compromised: asked(COMPROMISED) }
+    Requests {
+        rotate: asked(ROTATE_REQUESTED_AT),
+        compromised: asked(COMPROMISED),
+    }
 }
 
 /// Entries that the status or a Secret names, and the spec does not.
 fn removed(pass: &Pass<ServiceAccount>, entries: &[TokenEntry]) -> BTreeSet<String> {
     let named = pass.status.tokens.iter().map(|token| token.name.clone());
     let all = named.chain(entries_of_secrets(pass));
-    all.filter(|name| !entries.iter().any(|entry| entry.name == *name)).collect()
+    all.filter(|name| !entries.iter().any(|entry| entry.name == *name))
+        .collect()
 }
 
 /// What the status says of all tokens together.
 fn summarise(pass: &mut Pass<ServiceAccount>, entries: &[TokenEntry]) {
     let is_live = |name: &String| entries.iter().any(|entry| entry.name == *name);
-    let tokens = pass.status.tokens.iter().filter(|token| is_live(&token.name));
-    let first = |times: Vec<Option<&Time>>| times.into_iter().flatten().map(|time| time.0).min().map(Time);
-    let expiring = tokens.clone().map(|token| token.token.expiration_time.as_ref()).collect();
-    let rotating = tokens.map(|token| token.token.next_rotation_time.as_ref()).collect();
+    let tokens = pass
+        .status
+        .tokens
+        .iter()
+        .filter(|token| is_live(&token.name));
+    let first = |times: Vec<Option<&Time>>| {
+        times
+            .into_iter()
+            .flatten()
+            .map(|time| time.0)
+            .min()
+            .map(Time)
+    };
+    let expiring = tokens
+        .clone()
+        .map(|token| token.token.expiration_time.as_ref())
+        .collect();
+    let rotating = tokens
+        .map(|token| token.token.next_rotation_time.as_ref())
+        .collect();
     pass.status.soonest_expiration_time = first(expiring);
     pass.status.next_rotation_time = first(rotating);
-    let foreign = entries.first().and_then(|entry| pass.context.memory.entry(&pass.key(), &entry.name).foreign);
+    let foreign = entries
+        .first()
+        .and_then(|entry| pass.context.memory.entry(&pass.key(), &entry.name).foreign);
     pass.status.foreign_tokens = foreign.or(pass.status.foreign_tokens);
-    let soonest: Option<Timestamp> = pass.status.soonest_expiration_time.as_ref().map(|time| time.0);
-    pass.context.metrics.expires(&pass.object.uid().unwrap_or_default(), soonest);
+    let soonest: Option<Timestamp> = pass
+        .status
+        .soonest_expiration_time
+        .as_ref()
+        .map(|time| time.0);
+    pass.context
+        .metrics
+        .expires(&pass.object.uid().unwrap_or_default(), soonest);
 }
 
 /// Revokes every token that carries a mark of this object.

@@ -15,13 +15,18 @@ pub async fn disown<K: TokenHolder>(pass: &Pass<K>) -> Result<(), Error> {
     for name in pass.context.secrets_of.get(&pass.key()) {
         let metadata = sight::read(&pass.context, pass.namespace(), &name).await?;
         let Some(metadata) = metadata else { continue };
-        let entry = metadata.labels.as_ref().and_then(|labels| labels.get(ENTRY));
+        let entry = metadata
+            .labels
+            .as_ref()
+            .and_then(|labels| labels.get(ENTRY));
         if !entry.is_some_and(|entry| Labels::of(pass, entry).are_on(&metadata)) {
             continue;
         }
         let uid = pass.object.meta().uid.as_deref();
         let owners = metadata.owner_references.iter().flatten();
-        let others: Vec<_> = owners.filter(|owner| Some(owner.uid.as_str()) != uid).collect();
+        let others: Vec<_> = owners
+            .filter(|owner| Some(owner.uid.as_str()) != uid)
+            .collect();
         let patch = json!({"metadata": {
             "uid": metadata.uid,
             "resourceVersion": metadata.resource_version,

@@ -44,9 +44,22 @@ pub(super) async fn issue<K: TokenHolder>(
     pass.context.leadership.guard().map_err(Error::from)?;
     let wanted = wanted(pass, entry, issue);
     let issued = backend.client.issue_token(&entry.owner, &wanted).await?;
-    pass.context.metrics.issued(&backend.key.name, issue.reason.as_str());
+    pass.context
+        .metrics
+        .issued(&backend.key.name, issue.reason.as_str());
     let published = match examine(pass, backend, entry, sight, &wanted, &issued, issue).await {
-        Ok(current) => publish(pass, backend, entry, sight, issue, current, &issued.full_token).await?,
+        Ok(current) => {
+            publish(
+                pass,
+                backend,
+                entry,
+                sight,
+                issue,
+                current,
+                &issued.full_token,
+            )
+            .await?
+        }
         Err(stop) => return Err(discard(pass, backend, entry, &issued, stop).await),
     };
     if published == Published::Won {
@@ -80,7 +93,9 @@ async fn look_again<K: TokenHolder>(
 
 fn version(secret: &SecretSeen) -> Option<String> {
     match secret {
-        SecretSeen::Ours { resource_version, .. } => Some(resource_version.clone()),
+        SecretSeen::Ours {
+            resource_version, ..
+        } => Some(resource_version.clone()),
         SecretSeen::Absent | SecretSeen::Foreign => None,
     }
 }
@@ -114,7 +129,9 @@ async fn examine<K: TokenHolder>(
     let tokens = backend.client.tokens(&entry.owner).await?;
     sight.listed(pass, entry, &tokens, sent);
     let listed = tokens.iter().find(|token| token.id == issued.id);
-    let asked = wanted.lifetime.and_then(|lifetime| SignedDuration::try_from(lifetime).ok());
+    let asked = wanted
+        .lifetime
+        .and_then(|lifetime| SignedDuration::try_from(lifetime).ok());
     let issued_at = listed.and_then(|token| token.iat).unwrap_or(sent);
     let expires = match listed {
         Some(token) => token.exp,
@@ -211,13 +228,23 @@ async fn publish<K: TokenHolder>(
             return Ok(published);
         }
     }
-    Err(Error::Silence { operation: "publish the token over a Secret that changes all the time" }.into())
+    Err(Error::Silence {
+        operation: "publish the token over a Secret that changes all the time",
+    }
+    .into())
 }
 
 /// After an unknown outcome the token may be published or may yet be: it is left to the history.
-fn unanswered<K: TokenHolder>(pass: &Pass<K>, entry: &Entry<'_>, error: Error, sent: Timestamp) -> Stop {
+fn unanswered<K: TokenHolder>(
+    pass: &Pass<K>,
+    entry: &Entry<'_>,
+    error: Error,
+    sent: Timestamp,
+) -> Stop {
     if error.outcome_unknown() {
-        let note = |memory: &mut crate::controller::memory::EntryMemory| memory.unanswered_publish = Some(sent);
+        let note = |memory: &mut crate::controller::memory::EntryMemory| {
+            memory.unanswered_publish = Some(sent)
+        };
         pass.context.memory.remember(&pass.key(), entry.name, note);
     }
     error.into()
@@ -234,13 +261,26 @@ async fn lost<K: TokenHolder>(
     let secret = secret::read(&pass.context, pass.namespace(), entry.dressing.name).await?;
     let value = secret.as_ref().and_then(secret::value);
     sight.see(pass, entry, secret.map(|secret| secret.metadata));
-    let history = sight.seen.history().filter(|history| history.current.id == ours.id).cloned();
+    let history = sight
+        .seen
+        .history()
+        .filter(|history| history.current.id == ours.id)
+        .cloned();
     if let Some((history, metadata)) = history.zip(sight.metadata.clone()) {
-        sight.published_as(pass, entry, metadata, &history, backend.client.backend_now());
+        sight.published_as(
+            pass,
+            entry,
+            metadata,
+            &history,
+            backend.client.backend_now(),
+        );
         return Ok(Some(Published::Won));
     }
     let alive = match value {
-        Some(value) => !matches!(backend.client.check(&value).await?, Check::Refused | Check::Malformed),
+        Some(value) => !matches!(
+            backend.client.check(&value).await?,
+            Check::Refused | Check::Malformed
+        ),
         None => matches!(sight.seen.secret, SecretSeen::Foreign),
     };
     if !alive {
@@ -259,13 +299,24 @@ async fn announce<K: TokenHolder>(
     issue: &Issue,
 ) {
     let (label, name) = (entry.label(), entry.dressing.name);
-    let message = format!("{label}, generation {}, is in Secret {name} ({})", issue.generation, issue.reason);
+    let message = format!(
+        "{label}, generation {}, is in Secret {name} ({})",
+        issue.generation, issue.reason
+    );
     if issue.generation > 1 {
-        pass.context.metrics.rotated(&backend.key.name, issue.reason.as_str());
+        pass.context
+            .metrics
+            .rotated(&backend.key.name, issue.reason.as_str());
     }
     let key = pass.key();
     info!(kind = ?key.kind, key.namespace, key.name, generation = issue.generation, reason = %issue.reason, "token published");
-    pass.findings.retain(|finding| finding.kind != ConditionType::TokenIssued);
-    pass.findings.push(Finding::new(ConditionType::TokenIssued, true, issue.reason, &message));
+    pass.findings
+        .retain(|finding| finding.kind != ConditionType::TokenIssued);
+    pass.findings.push(Finding::new(
+        ConditionType::TokenIssued,
+        true,
+        issue.reason,
+        &message,
+    ));
     pass.event(issue.reason, "Issue", message).await;
 }

@@ -76,13 +76,23 @@ pub enum OwnerAge {
 impl Entry<'_> {
     /// The mark of its next token.
     fn mark<K: Kind>(&self, pass: &Pass<K>, generation: i64) -> Mark {
-        let token = Some(TokenMark { entry: self.name.to_owned(), generation });
-        Mark { token, ..pass.mark() }
+        let token = Some(TokenMark {
+            entry: self.name.to_owned(),
+            generation,
+        });
+        Mark {
+            token,
+            ..pass.mark()
+        }
     }
 
     /// For messages: which token it is.
     fn label(&self) -> String {
-        if self.name.is_empty() { "the token".to_owned() } else { format!("token {}", self.name) }
+        if self.name.is_empty() {
+            "the token".to_owned()
+        } else {
+            format!("token {}", self.name)
+        }
     }
 }
 
@@ -90,7 +100,9 @@ impl Entry<'_> {
 fn our_generation<K: Kind>(pass: &Pass<K>, entry: &str, token: &ApiToken) -> Option<i64> {
     let mark = Mark::parse(&token.description)?;
     let ours = mark.ownership(&pass.context.settings.cluster, &pass.marked_object());
-    let of_entry = mark.token.filter(|token| token.entry == entry && ours != Ownership::Foreign);
+    let of_entry = mark
+        .token
+        .filter(|token| token.entry == entry && ours != Ownership::Foreign);
     of_entry.map(|token| token.generation)
 }
 
@@ -116,7 +128,12 @@ pub async fn keep<K: TokenHolder>(
             sight.look(pass, backend, entry, wanted).await?;
         }
         let now = backend.client.backend_now();
-        let plan = plan(&entry.policy, &sight.seen, pass.context.settings.issue_pace, now);
+        let plan = plan(
+            &entry.policy,
+            &sight.seen,
+            pass.context.settings.issue_pace,
+            now,
+        );
         record::note(pass, entry, &sight, &plan);
         let Some(step) = plan.steps.first() else {
             report(pass, backend, entry, &plan);
@@ -146,23 +163,44 @@ async fn take<K: TokenHolder>(
 
 /// Says what the plan waits for and warns of, and when to look again.
 fn report<K: TokenHolder>(pass: &mut Pass<K>, backend: &Backend, entry: &Entry<'_>, plan: &Plan) {
-    let offset = backend.client.clock_offset().unwrap_or(SignedDuration::ZERO);
+    let offset = backend
+        .client
+        .clock_offset()
+        .unwrap_or(SignedDuration::ZERO);
     pass.wake_at(plan.next.checked_sub(offset).unwrap_or(plan.next));
     let label = entry.label();
-    pass.findings.extend(plan.hold.and_then(|hold| held(entry, &label, hold)));
-    pass.findings.extend(plan.in_use.as_ref().map(|in_use| still_used(&label, in_use)));
+    pass.findings
+        .extend(plan.hold.and_then(|hold| held(entry, &label, hold)));
+    pass.findings.extend(
+        plan.in_use
+            .as_ref()
+            .map(|in_use| still_used(&label, in_use)),
+    );
     let capped = plan.schedule.filter(|schedule| schedule.capped);
     pass.findings.extend(capped.map(|schedule| {
-        let expires = schedule.expires.map_or_else(String::new, |expires| format!(": it expires at {}", Second(expires)));
-        let message = format!("the backend granted {label} less than the lifetime that was asked for{expires}");
-        Finding::new(ConditionType::TokenIssued, true, Reason::LifetimeCapped, message)
+        let expires = schedule.expires.map_or_else(String::new, |expires| {
+            format!(": it expires at {}", Second(expires))
+        });
+        let message = format!(
+            "the backend granted {label} less than the lifetime that was asked for{expires}"
+        );
+        Finding::new(
+            ConditionType::TokenIssued,
+            true,
+            Reason::LifetimeCapped,
+            message,
+        )
     }));
 }
 
 /// What a plan that waits means for the object.
 fn held(entry: &Entry<'_>, label: &str, hold: Hold) -> Option<Finding> {
-    let until = hold.until.map_or_else(String::new, |until| format!(" until {}", Second(until)));
-    let wanted = hold.wanted.map_or_else(String::new, |wanted| format!(" ({wanted})"));
+    let until = hold
+        .until
+        .map_or_else(String::new, |until| format!(" until {}", Second(until)));
+    let wanted = hold
+        .wanted
+        .map_or_else(String::new, |wanted| format!(" ({wanted})"));
     let not_ready = |message| Finding::new(ConditionType::Ready, false, hold.reason, message);
     let finding = match hold.reason {
         Reason::SecretConflict => not_ready(format!(
@@ -176,7 +214,9 @@ fn held(entry: &Entry<'_>, label: &str, hold: Hold) -> Option<Finding> {
             );
             Finding::new(ConditionType::Stalled, true, hold.reason, message)
         }
-        Reason::NotDue => not_ready(format!("{label} was issued several times of late; the next issue{wanted} waits{until}")),
+        Reason::NotDue => not_ready(format!(
+            "{label} was issued several times of late; the next issue{wanted} waits{until}"
+        )),
         Reason::TokenLost => {
             let message = format!("the backend refuses {label}; looked at again{until}");
             Finding::new(ConditionType::Reconciling, true, hold.reason, message)
@@ -193,7 +233,12 @@ fn still_used(label: &str, in_use: &InUse) -> Finding {
         Second(in_use.last_used),
         Second(in_use.until),
     );
-    Finding::new(ConditionType::RetiredTokenInUse, true, Reason::OverlapInProgress, message)
+    Finding::new(
+        ConditionType::RetiredTokenInUse,
+        true,
+        Reason::OverlapInProgress,
+        message,
+    )
 }
 
 /// An instant in whole seconds.

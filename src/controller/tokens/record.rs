@@ -12,7 +12,9 @@ use crate::controller::backend::Backend;
 use crate::controller::kind::Pass;
 use crate::controller::outcome::Stop;
 use crate::iam::model::TokenId;
-use crate::plan::token::{Current, Plan, Policy, Recorded, Retired, SecretSeen, Sighting, pending, schedule};
+use crate::plan::token::{
+    Current, Plan, Policy, Recorded, Retired, SecretSeen, Sighting, pending, schedule,
+};
 
 /// What the decision needs of a status.
 pub(super) fn read(status: &TokenStatus) -> Recorded {
@@ -38,8 +40,12 @@ pub(super) fn note<K: TokenHolder>(
     sight: &Sight,
     plan: &Plan,
 ) {
-    let old = K::token(&pass.status, entry.name).cloned().unwrap_or_default();
-    let Some(recorded) = &sight.seen.recorded else { return };
+    let old = K::token(&pass.status, entry.name)
+        .cloned()
+        .unwrap_or_default();
+    let Some(recorded) = &sight.seen.recorded else {
+        return;
+    };
     let mut status = TokenStatus {
         generation: recorded.generation,
         secret_name: recorded.secret_name.clone(),
@@ -52,7 +58,9 @@ pub(super) fn note<K: TokenHolder>(
     if let Some(current) = sight.seen.current().filter(|_| sight.seen.is_accepted()) {
         describe(&mut status, &old, current, sight, plan, &entry.policy);
         let retired = pending(&sight.seen).into_iter();
-        status.retired = retired.map(|r| retired_token(r, recorded, &old, plan, &entry.policy)).collect();
+        status.retired = retired
+            .map(|r| retired_token(r, recorded, &old, plan, &entry.policy))
+            .collect();
     }
     K::set_token(&mut pass.status, entry.name, status);
 }
@@ -67,18 +75,29 @@ fn describe(
 ) {
     // An expiry that moves with each use is written down when the recorded schedule has run out, not before.
     let same = old.id.as_deref() == Some(current.id.as_str());
-    let recorded = old.expiration_time.as_ref().map(|time| time.0).filter(|_| same);
+    let recorded = old
+        .expiration_time
+        .as_ref()
+        .map(|time| time.0)
+        .filter(|_| same);
     let recorded = recorded.or(current.expires);
     let was_due = schedule(policy, current, recorded, &sight.seen.seed).due;
-    let is_over = plan.schedule.is_some_and(|now| now.due > was_due && was_due < Some(plan.now));
-    let expires = if is_over { sight.seen.expires() } else { recorded };
+    let is_over = plan
+        .schedule
+        .is_some_and(|now| now.due > was_due && was_due < Some(plan.now));
+    let expires = if is_over {
+        sight.seen.expires()
+    } else {
+        recorded
+    };
     status.id = Some(current.id.0.clone());
     status.prefix.clone_from(&current.prefix);
     status.issued_time = Some(time(current.issued));
     status.published_time = Some(time(sight.published.unwrap_or(current.published)));
     status.expiration_time = expires.map(time);
-    status.next_rotation_time =
-        schedule(policy, current, expires, &sight.seen.seed).due.map(time);
+    status.next_rotation_time = schedule(policy, current, expires, &sight.seen.seed)
+        .due
+        .map(time);
 }
 
 fn retired_token(
@@ -88,14 +107,26 @@ fn retired_token(
     plan: &Plan,
     policy: &Policy,
 ) -> RetiredToken {
-    let known = recorded.retired.iter().find(|(id, _)| *id == retired.id).map(|(_, since)| *since);
-    let since = known.or(recorded.history_since).unwrap_or(retired.retired).max(retired.retired);
-    let end = since.checked_add(policy.overlap.max).unwrap_or(Timestamp::MAX);
+    let known = recorded
+        .retired
+        .iter()
+        .find(|(id, _)| *id == retired.id)
+        .map(|(_, since)| *since);
+    let since = known
+        .or(recorded.history_since)
+        .unwrap_or(retired.retired)
+        .max(retired.retired);
+    let end = since
+        .checked_add(policy.overlap.max)
+        .unwrap_or(Timestamp::MAX);
     let end = retired.expires.map_or(end, |expires| end.min(expires));
     // Times of use change the status only together with the warning.
     let said = old.retired.iter().find(|old| old.id == retired.id.0);
     let said = said.and_then(|old| old.last_used_time.clone());
-    let in_use = plan.in_use.as_ref().filter(|in_use| in_use.id == retired.id);
+    let in_use = plan
+        .in_use
+        .as_ref()
+        .filter(|in_use| in_use.id == retired.id);
     RetiredToken {
         id: retired.id.0.clone(),
         generation: retired.generation,
@@ -115,21 +146,37 @@ pub(super) async fn accept<K: TokenHolder>(
     intact: bool,
 ) -> Result<(), Stop> {
     let now = whole(backend.client.backend_now());
-    let SecretSeen::Ours { resource_version, history, .. } = &sight.seen.secret else { return Ok(()) };
+    let SecretSeen::Ours {
+        resource_version,
+        history,
+        ..
+    } = &sight.seen.secret
+    else {
+        return Ok(());
+    };
     let mut recorded = sight.seen.recorded.take().unwrap_or_default();
     recorded.history_since = Some(now);
     recorded.retired.clear();
     if intact {
-        let generation = history.as_ref().map_or(0, |history| history.current.generation);
+        let generation = history
+            .as_ref()
+            .map_or(0, |history| history.current.generation);
         recorded.generation = recorded.generation.max(generation);
         recorded.secret_name = Some(entry.dressing.name.to_owned());
         recorded.resource_version = Some(resource_version.clone());
         recorded.rotate = history.as_ref().and_then(|history| history.rotate.clone());
-        recorded.compromised = history.as_ref().and_then(|history| history.compromised.clone());
+        recorded.compromised = history
+            .as_ref()
+            .and_then(|history| history.compromised.clone());
     }
     sight.seen.recorded = Some(recorded);
     sight.seen.sighting = Sighting::Recorded;
-    let plan = crate::plan::token::plan(&entry.policy, &sight.seen, pass.context.settings.issue_pace, now);
+    let plan = crate::plan::token::plan(
+        &entry.policy,
+        &sight.seen,
+        pass.context.settings.issue_pace,
+        now,
+    );
     note(pass, entry, sight, &plan);
     pass.checkpoint().await?;
     Ok(())
@@ -139,7 +186,9 @@ pub(super) async fn accept<K: TokenHolder>(
 pub(super) fn turn(seed: &str, since: Timestamp, interval: SignedDuration) -> Timestamp {
     let digest = Sha256::digest(seed);
     let interval = interval.as_secs().max(1);
-    let hash = i64::from(u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]));
+    let hash = i64::from(u32::from_be_bytes([
+        digest[0], digest[1], digest[2], digest[3],
+    ]));
     let (since, offset) = (since.as_second(), hash % interval);
     let next = since - (since - offset).rem_euclid(interval) + interval;
     Timestamp::from_second(next).unwrap_or(Timestamp::MAX)
@@ -151,7 +200,9 @@ pub(super) fn time(instant: Timestamp) -> Time {
 }
 
 pub(super) fn whole(instant: Timestamp) -> Timestamp {
-    let up = TimestampRound::new().smallest(Unit::Second).mode(RoundMode::Ceil);
+    let up = TimestampRound::new()
+        .smallest(Unit::Second)
+        .mode(RoundMode::Ceil);
     instant.round(up).unwrap_or(instant)
 }
 

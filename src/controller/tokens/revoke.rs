@@ -38,12 +38,21 @@ pub(super) async fn revoke<K: TokenHolder>(
     if let Some(recorded) = &mut sight.seen.recorded {
         recorded.retired.retain(|(retired, _)| retired != id);
     }
-    let reason = if end == End::Settled { Reason::OrphanRevoked } else { Reason::Revoked };
-    pass.context.metrics.revoked(&backend.key.name, reason.as_str());
+    let reason = if end == End::Settled {
+        Reason::OrphanRevoked
+    } else {
+        Reason::Revoked
+    };
+    pass.context
+        .metrics
+        .revoked(&backend.key.name, reason.as_str());
     let key = pass.key();
     info!(kind = ?key.kind, key.namespace, key.name, token = %id, %reason, "token revoked");
     if end == End::Settled {
-        let message = format!("a value of {} that was never published was revoked", entry.label());
+        let message = format!(
+            "a value of {} that was never published was revoked",
+            entry.label()
+        );
         pass.event(reason, "Revoke", message).await;
     }
     Ok(())
@@ -52,8 +61,14 @@ pub(super) async fn revoke<K: TokenHolder>(
 fn unchanged(before: &SecretSeen, now: &SecretSeen) -> bool {
     match (before, now) {
         (
-            SecretSeen::Ours { resource_version: before, .. },
-            SecretSeen::Ours { resource_version: now, .. },
+            SecretSeen::Ours {
+                resource_version: before,
+                ..
+            },
+            SecretSeen::Ours {
+                resource_version: now,
+                ..
+            },
         ) => before == now,
         _ => false,
     }

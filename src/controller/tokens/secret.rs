@@ -61,7 +61,12 @@ impl Dressing<'_> {
     fn hash(&self) -> String {
         let metadata = &self.template.metadata;
         let parts = json!([
-            metadata.labels, metadata.annotations, self.template.data, self.account, self.url, self.tenant
+            metadata.labels,
+            metadata.annotations,
+            self.template.data,
+            self.account,
+            self.url,
+            self.tenant
         ]);
         hex(&Sha256::digest(parts.to_string()))[..16].to_owned()
     }
@@ -90,7 +95,10 @@ impl Dressing<'_> {
         let rendered = self.template.data.iter();
         let rendered = rendered.map(|(key, text)| (key.clone(), render(text, variable)));
         let token = (TOKEN_KEY.to_owned(), value.expose().to_owned());
-        rendered.chain([token]).map(|(key, text)| (key, ByteString(text.into_bytes()))).collect()
+        rendered
+            .chain([token])
+            .map(|(key, text)| (key, ByteString(text.into_bytes())))
+            .collect()
     }
 }
 
@@ -99,7 +107,9 @@ fn render<'v>(text: &str, variable: impl Fn(&str) -> Option<&'v str>) -> String 
     let (mut rendered, mut rest) = (String::with_capacity(text.len()), text);
     while let Some((before, after)) = rest.split_once("{{") {
         rendered.push_str(before);
-        let place = after.split_once("}}").and_then(|(name, tail)| Some((variable(name.trim())?, tail)));
+        let place = after
+            .split_once("}}")
+            .and_then(|(name, tail)| Some((variable(name.trim())?, tail)));
         match place {
             Some((value, tail)) => {
                 rendered.push_str(value);
@@ -131,12 +141,18 @@ impl Labels {
     /// Whether they are all there.
     pub(super) fn are_on(&self, metadata: &ObjectMeta) -> bool {
         let labels = metadata.labels.as_ref();
-        self.0.iter().all(|(name, value)| labels.and_then(|labels| labels.get(*name)) == Some(value))
+        self.0
+            .iter()
+            .all(|(name, value)| labels.and_then(|labels| labels.get(*name)) == Some(value))
     }
 }
 
 /// A Secret with its values. They must not outlive the pass.
-pub(super) async fn read(context: &Context, namespace: &str, name: &str) -> Result<Option<Secret>, Error> {
+pub(super) async fn read(
+    context: &Context,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<Secret>, Error> {
     let api: Api<Secret> = Api::namespaced(context.client.clone(), namespace);
     context.within("read the Secret", api.get_opt(name)).await
 }
@@ -161,11 +177,18 @@ pub(super) fn is_dressed<K: Kind>(
     };
     let owner = owner(&pass.object);
     let metadata = &secret.metadata;
-    let annotation = metadata.annotations.as_ref().and_then(|all| all.get(TEMPLATE));
+    let annotation = metadata
+        .annotations
+        .as_ref()
+        .and_then(|all| all.get(TEMPLATE));
     secret.data.as_ref() == Some(&entry.dressing.data(value))
         && has(&metadata.labels, &template.labels)
         && has(&metadata.annotations, &template.annotations)
-        && metadata.owner_references.iter().flatten().any(|there| Some(there) == owner.as_ref())
+        && metadata
+            .owner_references
+            .iter()
+            .flatten()
+            .any(|there| Some(there) == owner.as_ref())
         && annotation.is_some_and(|text| entry.dressing.made(text))
 }
 
@@ -179,14 +202,19 @@ pub(super) async fn publish<K: TokenHolder>(
 ) -> Result<ObjectMeta, Error> {
     let secret = dressed(pass, entry, sight, history, value)?;
     let api: Api<Secret> = Api::namespaced(pass.context.client.clone(), pass.namespace());
-    let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+    let parameters = PostParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        ..PostParams::default()
+    };
     let written = match sight.seen.secret {
         SecretSeen::Ours { .. } => {
             let replace = api.replace(entry.dressing.name, &parameters, &secret);
             pass.context.change("publish the token", replace).await?
         }
         SecretSeen::Absent | SecretSeen::Foreign => {
-            pass.context.change("publish the token", api.create(&parameters, &secret)).await?
+            pass.context
+                .change("publish the token", api.create(&parameters, &secret))
+                .await?
         }
     };
     Ok(written.metadata)
@@ -204,17 +232,27 @@ fn dressed<K: Kind>(
     let mut metadata = sight.metadata.clone().filter(|_| ours).unwrap_or_default();
     let labels = metadata.labels.get_or_insert_default();
     let annotations = metadata.annotations.get_or_insert_default();
-    if let Some(made) = annotations.get(TEMPLATE).and_then(|text| serde_json::from_str::<Made>(text).ok()) {
+    if let Some(made) = annotations
+        .get(TEMPLATE)
+        .and_then(|text| serde_json::from_str::<Made>(text).ok())
+    {
         labels.retain(|key, _| !made.labels.contains(key));
         annotations.retain(|key, _| !made.annotations.contains(key));
     }
     let template = &entry.dressing.template.metadata;
     labels.extend(template.labels.clone());
     annotations.extend(template.annotations.clone());
-    labels.extend(Labels::of(pass, entry.name).0.map(|(name, value)| (name.to_owned(), value)));
+    labels.extend(
+        Labels::of(pass, entry.name)
+            .0
+            .map(|(name, value)| (name.to_owned(), value)),
+    );
     annotations.insert(TEMPLATE.to_owned(), entry.dressing.annotation());
     let text = history.to_annotation();
-    let text = text.map_err(|source| Error::Json { what: "the history", source })?;
+    let text = text.map_err(|source| Error::Json {
+        what: "the history",
+        source,
+    })?;
     annotations.insert(HISTORY.to_owned(), text);
     metadata.name = Some(entry.dressing.name.to_owned());
     metadata.managed_fields = None;
@@ -247,7 +285,10 @@ pub(super) async fn enter<K: TokenHolder>(
     history: &History,
 ) -> Result<(), Stop> {
     let text = history.to_annotation();
-    let text = text.map_err(|source| Error::Json { what: "the history", source })?;
+    let text = text.map_err(|source| Error::Json {
+        what: "the history",
+        source,
+    })?;
     let metadata = sight.metadata.as_ref();
     let patch = json!({"metadata": {
         "uid": metadata.and_then(|metadata| metadata.uid.as_ref()),
@@ -258,8 +299,10 @@ pub(super) async fn enter<K: TokenHolder>(
     let parameters = PatchParams::apply(FIELD_MANAGER);
     let patch = Patch::Merge(&patch);
     let patched = api.patch_metadata(entry.dressing.name, &parameters, &patch);
-    let PartialObjectMeta { metadata, .. } =
-        pass.context.change("enter tokens into the history", patched).await?;
+    let PartialObjectMeta { metadata, .. } = pass
+        .context
+        .change("enter tokens into the history", patched)
+        .await?;
     sight.rewritten_as(pass, entry, metadata);
     Ok(())
 }
@@ -272,11 +315,21 @@ pub(super) async fn rewrite<K: TokenHolder>(
 ) -> Result<(), Stop> {
     let secret = read(&pass.context, pass.namespace(), entry.dressing.name).await?;
     let value = secret.as_ref().and_then(value);
-    let before = sight.metadata.as_ref().and_then(|metadata| metadata.resource_version.clone());
+    let before = sight
+        .metadata
+        .as_ref()
+        .and_then(|metadata| metadata.resource_version.clone());
     sight.see(pass, entry, secret.map(|secret| secret.metadata));
-    let now = sight.metadata.as_ref().and_then(|metadata| metadata.resource_version.clone());
-    let (Some(value), true) = (value, before == now) else { return Ok(()) };
-    let Some(history) = sight.seen.history().cloned() else { return Ok(()) };
+    let now = sight
+        .metadata
+        .as_ref()
+        .and_then(|metadata| metadata.resource_version.clone());
+    let (Some(value), true) = (value, before == now) else {
+        return Ok(());
+    };
+    let Some(history) = sight.seen.history().cloned() else {
+        return Ok(());
+    };
     let metadata = publish(pass, entry, sight, &history, &value).await?;
     sight.rewritten_as(pass, entry, metadata);
     Ok(())
@@ -294,9 +347,15 @@ mod tests {
             _ => None,
         };
         let render = |text| render(text, variable);
-        assert_eq!(render("{{ token }} at {{url}}"), "{{ url }} at https://kestra");
+        assert_eq!(
+            render("{{ token }} at {{url}}"),
+            "{{ url }} at https://kestra"
+        );
         assert_eq!(render("no variable"), "no variable");
-        assert_eq!(render("{{ other }} {{ {{url}}"), "{{ other }} {{ https://kestra");
+        assert_eq!(
+            render("{{ other }} {{ {{url}}"),
+            "{{ other }} {{ https://kestra"
+        );
         assert_eq!(render("open {{ url"), "open {{ url");
     }
 
@@ -312,7 +371,13 @@ mod tests {
             tenant: "main",
         };
         assert!(dressing.made(&dressing.annotation()));
-        assert!(!Dressing { tenant: "other", ..dressing }.made(&dressing.annotation()));
+        assert!(
+            !Dressing {
+                tenant: "other",
+                ..dressing
+            }
+            .made(&dressing.annotation())
+        );
         let data = dressing.data(&TokenValue::new("v".into()));
         let keys: Vec<&str> = data.keys().map(String::as_str).collect();
         assert_eq!(keys, ["A", "token"]);

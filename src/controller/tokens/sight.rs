@@ -51,20 +51,38 @@ impl Sight {
         entry: &Entry<'_>,
     ) -> Result<Self, Error> {
         let status = K::token(&pass.status, entry.name);
-        let recorded = status.map(record::read).filter(|recorded| recorded.generation > 0);
+        let recorded = status
+            .map(record::read)
+            .filter(|recorded| recorded.generation > 0);
         let cached = cached(&pass.context, pass.namespace(), entry.dressing.name);
-        let known = recorded.as_ref().filter(|r| r.secret_name.as_deref() == Some(entry.dressing.name));
+        let known = recorded
+            .as_ref()
+            .filter(|r| r.secret_name.as_deref() == Some(entry.dressing.name));
         let known = known.and_then(|recorded| recorded.resource_version.as_deref());
-        let is_known = cached.as_ref().and_then(|metadata| metadata.resource_version.as_deref()) == known;
+        let is_known = cached
+            .as_ref()
+            .and_then(|metadata| metadata.resource_version.as_deref())
+            == known;
         let (metadata, freshness) = if cached.is_some() && is_known {
             (cached, Freshness::Cached)
         } else {
-            (read(&pass.context, pass.namespace(), entry.dressing.name).await?, Freshness::Read)
+            (
+                read(&pass.context, pass.namespace(), entry.dressing.name).await?,
+                Freshness::Read,
+            )
         };
         let secret = seen_as(pass, entry, metadata.as_ref());
         let seen = observed(pass, backend, entry, secret, recorded);
-        let published = status.and_then(|status| status.published_time.as_ref()).map(|time| time.0);
-        Ok(Self { seen, metadata, freshness, published, sweep: backend.token_sweep })
+        let published = status
+            .and_then(|status| status.published_time.as_ref())
+            .map(|time| time.0);
+        Ok(Self {
+            seen,
+            metadata,
+            freshness,
+            published,
+            sweep: backend.token_sweep,
+        })
     }
 
     /// Looks at one thing more.
@@ -104,13 +122,18 @@ impl Sight {
             })
         });
         self.seen.listed = Some(ours.collect());
-        let expires = self.seen.listed_current().and_then(|l| Some((l.id.clone(), l.expires?)));
+        let expires = self
+            .seen
+            .listed_current()
+            .and_then(|l| Some((l.id.clone(), l.expires?)));
         let foreign = tokens.iter().filter(|token| !is_ours(pass, token)).count();
-        pass.context.memory.remember(&pass.key(), entry.name, |memory| {
-            memory.listed = Some(now);
-            memory.moved = expires;
-            memory.foreign = i64::try_from(foreign).ok();
-        });
+        pass.context
+            .memory
+            .remember(&pass.key(), entry.name, |memory| {
+                memory.listed = Some(now);
+                memory.moved = expires;
+                memory.foreign = i64::try_from(foreign).ok();
+            });
         self.seen.next_look = record::turn(&self.seen.seed, now, self.sweep);
     }
 
@@ -121,13 +144,21 @@ impl Sight {
         backend: &Backend,
         entry: &Entry<'_>,
     ) -> Result<(), Error> {
-        let Some(secret) = secret::read(&pass.context, pass.namespace(), entry.dressing.name).await? else {
+        let Some(secret) =
+            secret::read(&pass.context, pass.namespace(), entry.dressing.name).await?
+        else {
             self.see(pass, entry, None);
             return Ok(());
         };
         let value = secret::value(&secret);
         self.see(pass, entry, Some(secret.metadata.clone()));
-        let SecretSeen::Ours { history, prefix_holds, dress, .. } = &mut self.seen.secret else {
+        let SecretSeen::Ours {
+            history,
+            prefix_holds,
+            dress,
+            ..
+        } = &mut self.seen.secret
+        else {
             return Ok(());
         };
         let Some(value) = value.filter(TokenValue::is_well_formed) else {
@@ -135,7 +166,9 @@ impl Sight {
             self.seen.check = Some(Check::Refused);
             return Ok(());
         };
-        let prefix = history.as_ref().and_then(|history| history.current.prefix.as_deref());
+        let prefix = history
+            .as_ref()
+            .and_then(|history| history.current.prefix.as_deref());
         *prefix_holds = Some(prefix.is_none_or(|prefix| value.expose().starts_with(prefix)));
         let fits = secret::is_dressed(pass, entry, &secret, &value);
         *dress = if fits { Dress::Fits } else { Dress::Differs };
@@ -175,7 +208,11 @@ impl Sight {
             secret_name: Some(entry.dressing.name.to_owned()),
             resource_version: metadata.resource_version.clone(),
             history_since: old.history_since.filter(|_| unbroken).or(Some(answered)),
-            retired: history.retired.iter().map(|retired| since(&retired.id)).collect(),
+            retired: history
+                .retired
+                .iter()
+                .map(|retired| since(&retired.id))
+                .collect(),
             rotate: history.rotate.clone(),
             compromised: history.compromised.clone(),
         });
@@ -183,7 +220,11 @@ impl Sight {
         self.seen.check = Some(Check::Works);
         self.seen.refused_since = None;
         self.published = Some(answered);
-        pass.context.memory.remember(&pass.key(), entry.name, |memory| memory.refused_since = None);
+        pass.context
+            .memory
+            .remember(&pass.key(), entry.name, |memory| {
+                memory.refused_since = None
+            });
     }
 
     /// Takes in the answer to another write of ours that left the token alone.
@@ -194,7 +235,9 @@ impl Sight {
         metadata: ObjectMeta,
     ) {
         if let Some(recorded) = &mut self.seen.recorded {
-            recorded.resource_version.clone_from(&metadata.resource_version);
+            recorded
+                .resource_version
+                .clone_from(&metadata.resource_version);
         }
         self.see(pass, entry, Some(metadata));
     }
@@ -208,13 +251,23 @@ impl Sight {
     ) -> Result<(), Error> {
         let refused = match backend.client.check(value).await? {
             client::Check::Works(_) | client::Check::NotRefused => None,
-            client::Check::Refused | client::Check::Malformed => {
-                Some(self.seen.refused_since.unwrap_or_else(|| backend.client.backend_now()))
-            }
+            client::Check::Refused | client::Check::Malformed => Some(
+                self.seen
+                    .refused_since
+                    .unwrap_or_else(|| backend.client.backend_now()),
+            ),
         };
         self.seen.refused_since = refused;
-        self.seen.check = Some(if refused.is_some() { Check::Refused } else { Check::Works });
-        pass.context.memory.remember(&pass.key(), entry.name, |memory| memory.refused_since = refused);
+        self.seen.check = Some(if refused.is_some() {
+            Check::Refused
+        } else {
+            Check::Works
+        });
+        pass.context
+            .memory
+            .remember(&pass.key(), entry.name, |memory| {
+                memory.refused_since = refused
+            });
         Ok(())
     }
 }
@@ -227,8 +280,15 @@ fn observed<K: Kind>(
     recorded: Option<Recorded>,
 ) -> Observed {
     let memory = pass.context.memory.entry(&pass.key(), entry.name);
-    let leading_since = pass.context.leadership.acquired_at().unwrap_or(Timestamp::MAX);
-    let offset = backend.client.clock_offset().unwrap_or(SignedDuration::ZERO);
+    let leading_since = pass
+        .context
+        .leadership
+        .acquired_at()
+        .unwrap_or(Timestamp::MAX);
+    let offset = backend
+        .client
+        .clock_offset()
+        .unwrap_or(SignedDuration::ZERO);
     let grace = pass.context.settings.settle;
     let since = memory.listed.unwrap_or(leading_since);
     let seed = seed(pass, entry);
@@ -255,7 +315,10 @@ fn observed<K: Kind>(
 /// What tells this entry from all others.
 fn seed<K: Kind>(pass: &Pass<K>, entry: &Entry<'_>) -> String {
     let object = pass.marked_object();
-    format!("{}/{}/{}/{}", object.kind, object.namespace, object.name, entry.name)
+    format!(
+        "{}/{}/{}/{}",
+        object.kind, object.namespace, object.name, entry.name
+    )
 }
 
 /// What a Secret of this name means for this entry.
@@ -264,24 +327,36 @@ fn seen_as<K: Kind>(
     entry: &Entry<'_>,
     metadata: Option<&ObjectMeta>,
 ) -> SecretSeen {
-    let Some(metadata) = metadata else { return SecretSeen::Absent };
+    let Some(metadata) = metadata else {
+        return SecretSeen::Absent;
+    };
     if !Labels::of(pass, entry.name).are_on(metadata) {
         return SecretSeen::Foreign;
     }
     let annotation = |name: &str| metadata.annotations.as_ref().and_then(|all| all.get(name));
-    let history = annotation(HISTORY).and_then(|text| History::parse(text)).map(Box::new);
+    let history = annotation(HISTORY)
+        .and_then(|text| History::parse(text))
+        .map(Box::new);
     let is_current = annotation(TEMPLATE).is_some_and(|text| entry.dressing.made(text));
     SecretSeen::Ours {
         resource_version: metadata.resource_version.clone().unwrap_or_default(),
         history,
         prefix_holds: None,
-        dress: if is_current { Dress::Fits } else { Dress::Outdated },
+        dress: if is_current {
+            Dress::Fits
+        } else {
+            Dress::Outdated
+        },
     }
 }
 
 fn cached(context: &Context, namespace: &str, name: &str) -> Option<ObjectMeta> {
     let reference = ObjectRef::new(name).within(namespace);
-    context.stores.secrets.get(&reference).map(|secret| secret.metadata.clone())
+    context
+        .stores
+        .secrets
+        .get(&reference)
+        .map(|secret| secret.metadata.clone())
 }
 
 /// The metadata of a Secret as it is now.
@@ -291,7 +366,9 @@ pub(super) async fn read(
     name: &str,
 ) -> Result<Option<ObjectMeta>, Error> {
     let api: Api<Secret> = Api::namespaced(context.client.clone(), namespace);
-    let read = context.within("look at the Secret", api.get_metadata_opt(name)).await?;
+    let read = context
+        .within("look at the Secret", api.get_metadata_opt(name))
+        .await?;
     Ok(read.map(|PartialObjectMeta { metadata, .. }| metadata))
 }
 

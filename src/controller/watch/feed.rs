@@ -109,18 +109,26 @@ where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
     let (store, writer) = store();
-    let events = watcher::watcher(api, config).default_backoff().modify(prune).reflect(writer);
-    Feed { store, events: events.boxed() }
+    let events = watcher::watcher(api, config)
+        .default_backoff()
+        .modify(prune)
+        .reflect(writer);
+    Feed {
+        store,
+        events: events.boxed(),
+    }
 }
 
 fn prune<K: Resource>(object: &mut K) {
     object.managed_fields_mut().clear();
-    object.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
+    object
+        .annotations_mut()
+        .remove("kubectl.kubernetes.io/last-applied-configuration");
 }
 
 /// Signs of life of the watches.
 #[derive(Clone)]
-pub(super) struct Beats(pub(super) Component);
+pub(super) struct Beats(pub(super) Arc<Component>);
 
 impl Beats {
     /// Each event is one.
@@ -136,7 +144,7 @@ impl Beats {
 }
 
 /// Says what is waited for until all stores are full.
-pub(super) async fn report(context: Arc<Context>, health: Component) {
+pub(super) async fn report(context: Arc<Context>, health: Arc<Component>) {
     health.waiting_for("the first lists of custom resources, Secrets and namespaces");
     context.stores.filled().await;
     health.ready("watches");
@@ -157,7 +165,10 @@ pub(super) async fn secrets(context: Arc<Context>, events: Events<PartialObjectM
         }
         ready(())
     };
-    events.filter_map(|event| ready(event.ok())).for_each(handle).await;
+    events
+        .filter_map(|event| ready(event.ok()))
+        .for_each(handle)
+        .await;
 }
 
 /// A namespace whose labels change may be allowed now, or no longer.
@@ -171,24 +182,33 @@ pub(super) async fn namespaces(
     };
     let changed = events.applied_objects();
     let changed = changed.predicate_filter(predicates::labels, PredicateConfig::default());
-    changed.filter_map(|namespace| ready(namespace.ok())).for_each(wake).await;
+    changed
+        .filter_map(|namespace| ready(namespace.ok()))
+        .for_each(wake)
+        .await;
 }
 
 /// A Secret in the operator's namespace that changes wakes the instances that name it.
-pub(super) async fn credentials(
-    context: Arc<Context>,
-    events: Events<PartialObjectMeta<Secret>>,
-) {
+pub(super) async fn credentials(context: Arc<Context>, events: Events<PartialObjectMeta<Secret>>) {
     let wake = |secret: PartialObjectMeta<Secret>| {
         let name = secret.metadata.name.unwrap_or_default();
         for instance in context.stores.cluster_instances.state() {
             let settings = &instance.spec.settings;
             let ca = settings.tls.ca_secret_ref.as_ref();
-            if settings.credentials.secret_ref.name == name || ca.is_some_and(|ca| ca.name == name) {
-                context.wakers.wake(&Key::new(KindName::ClusterInstance, "", &instance.name_any()));
+            if settings.credentials.secret_ref.name == name || ca.is_some_and(|ca| ca.name == name)
+            {
+                context.wakers.wake(&Key::new(
+                    KindName::ClusterInstance,
+                    "",
+                    &instance.name_any(),
+                ));
             }
         }
         ready(())
     };
-    events.touched_objects().filter_map(|secret| ready(secret.ok())).for_each(wake).await;
+    events
+        .touched_objects()
+        .filter_map(|secret| ready(secret.ok()))
+        .for_each(wake)
+        .await;
 }

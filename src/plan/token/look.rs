@@ -35,9 +35,16 @@ fn needs_list(policy: &Policy, seen: &Observed, now: Timestamp) -> bool {
 
 /// A Secret that someone touched is read; so is one whose token the list lacks, and one that has to be rewritten.
 fn needs_value(seen: &Observed) -> bool {
-    let SecretSeen::Ours { history: Some(_), dress, .. } = &seen.secret else { return false };
-    let doubted = seen.refused_since.is_some()
-        || (seen.listed.is_some() && seen.listed_current().is_none());
+    let SecretSeen::Ours {
+        history: Some(_),
+        dress,
+        ..
+    } = &seen.secret
+    else {
+        return false;
+    };
+    let doubted =
+        seen.refused_since.is_some() || (seen.listed.is_some() && seen.listed_current().is_none());
     !seen.is_accepted() || doubted || *dress == Dress::Outdated
 }
 

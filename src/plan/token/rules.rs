@@ -293,7 +293,13 @@ fn enter(seen: &Observed, now: Timestamp, plan: &mut Plan) {
 }
 
 fn rewrite(seen: &Observed, plan: &mut Plan) {
-    let differs = matches!(seen.secret, SecretSeen::Ours { dress: Dress::Differs, .. });
+    let differs = matches!(
+        seen.secret,
+        SecretSeen::Ours {
+            dress: Dress::Differs,
+            ..
+        }
+    );
     if differs && seen.is_accepted() && seen.activity == Activity::Active {
         plan.steps.push(Step::Rewrite);
     }

@@ -5,6 +5,7 @@
 mod deadline;
 mod election;
 mod flags;
+mod iam_server;
 mod lease;
 mod logs;
 mod probes;

@@ -74,7 +74,7 @@ impl Kind for ApiToken {
         pass.status.owner_id = Some(id(&owner).to_owned());
         pass.status.owner_name = Some(name.clone());
         if pass.object.spec.suspend {
-            named::suspended(pass)?;
+            named::suspended(pass);
         } else {
             pass.hold(&[]).await?;
         }

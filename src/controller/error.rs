@@ -103,7 +103,7 @@ impl Error {
 
 /// Doubling from two seconds to two minutes, each half fixed and half spread.
 fn backoff(failures: u32, spread: f64) -> Duration {
-    let ceiling = Duration::from_secs(1 << failures.clamp(1, 7)).min(Duration::from_secs(120));
+    let ceiling = Duration::from_secs(1 << failures.clamp(1, 7)).min(Duration::from_mins(2));
     ceiling / 2 + (ceiling / 2).mul_f64(spread.clamp(0.0, 1.0))
 }
 
@@ -144,7 +144,7 @@ mod tests {
         let error = Error::Silence { operation: "read" };
         assert_eq!(error.retry_after(1, 0.0), Duration::from_secs(1));
         assert_eq!(error.retry_after(1, 1.0), Duration::from_secs(2));
-        assert_eq!(error.retry_after(50, 1.0), Duration::from_secs(120));
+        assert_eq!(error.retry_after(50, 1.0), Duration::from_mins(2));
     }
 
     #[test]

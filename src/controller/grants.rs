@@ -152,7 +152,7 @@ pub async fn change_memberships(
         context.leadership.guard()?;
         backend.client.remove_member(group, account).await?;
         note(backend, account, |groups| {
-            groups.retain(|membership| membership.id != *group)
+            groups.retain(|membership| membership.id != *group);
         });
     }
     if !plan.leave.is_empty() {

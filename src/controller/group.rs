@@ -189,7 +189,10 @@ async fn apply(
         Standing::Refuse(reason) => {
             return Err(named::refused(reason, "group", name, "groupName").into());
         }
-        _ if pass.object.spec.suspend => return named::suspended(pass),
+        _ if pass.object.spec.suspend => {
+            named::suspended(pass);
+            return Ok(());
+        }
         Standing::Keep { id } => {
             pass.hold(&[]).await?;
             describe(pass, backend, &GroupId(id), name).await?
@@ -227,7 +230,7 @@ async fn create(pass: &mut Pass<Group>, backend: &Backend, name: &str) -> Result
     pass.context.leadership.guard().map_err(Error::from)?;
     let group = backend
         .client
-        .create_group(&request(name, description(pass)))
+        .create_group(&request(name, Some(description(pass))))
         .await?;
     pass.status.adopted = false;
     Ok(note(backend, group))
@@ -242,22 +245,20 @@ async fn describe(
 ) -> Result<GroupId, Error> {
     let group = backend.client.group(id).await?;
     let description = description(pass);
-    if group.name == name && group.description == description {
+    if group.name == name && group.description.as_deref() == Some(description.as_str()) {
         return Ok(note(backend, group));
     }
     pass.context.leadership.guard()?;
     let group = backend
         .client
-        .update_group(id, &request(name, description))
+        .update_group(id, &request(name, Some(description)))
         .await?;
     Ok(note(backend, group))
 }
 
-fn description(pass: &Pass<Group>) -> Option<String> {
-    Some(
-        pass.mark()
-            .append_to(pass.object.spec.description.as_deref()),
-    )
+fn description(pass: &Pass<Group>) -> String {
+    pass.mark()
+        .append_to(pass.object.spec.description.as_deref())
 }
 
 fn note(backend: &Backend, group: wire::Group) -> GroupId {

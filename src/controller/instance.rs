@@ -115,7 +115,7 @@ where
 }
 
 /// How soon a backend that fails is tried again: doubling from the first to the second.
-const PROBE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
+const PROBE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(1));
 
 /// One look at an instance.
 pub(super) async fn reconcile<K: Connects>(

@@ -28,6 +28,7 @@ mod status;
 mod tokens;
 mod watch;
 
+pub use crate::plan::mark::Cluster;
 pub use error::Error;
 pub use settings::Settings;
 pub use watch::{Parts, start};

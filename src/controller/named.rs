@@ -3,7 +3,7 @@
 use super::backend::Backend;
 use super::error::Error;
 use super::kind::{Kind, Pass};
-use super::outcome::{Blocked, Stop};
+use super::outcome::Blocked;
 use crate::api::condition::{ConditionType, Finding, Reason};
 use crate::api::policy::AdoptionPolicy;
 use crate::plan::standing::{Seen, Standing, standing};
@@ -51,7 +51,7 @@ pub fn refused(reason: Reason, what: &str, name: &str, field: &str) -> Blocked {
 }
 
 /// Says that nothing is changed.
-pub fn suspended<K: Kind>(pass: &mut Pass<K>) -> Result<(), Stop> {
+pub fn suspended<K: Kind>(pass: &mut Pass<K>) {
     let message = "nothing is changed until spec.suspend is false again";
     pass.findings.push(Finding::new(
         ConditionType::Suspended,
@@ -59,5 +59,4 @@ pub fn suspended<K: Kind>(pass: &mut Pass<K>) -> Result<(), Stop> {
         Reason::Suspended,
         message,
     ));
-    Ok(())
 }

@@ -95,7 +95,7 @@ async fn end<K: Kind>(pass: &mut Pass<K>) -> (Outcome, Action) {
             result
         }
         (DeletionPolicy::Delete, Ok(None)) => return (Outcome::Deferred, Action::await_change()),
-        (DeletionPolicy::Delete, Err(blocked)) => Err(keeps(blocked).into()),
+        (DeletionPolicy::Delete, Err(blocked)) => Err(keeps(&blocked).into()),
     };
     let result = match result {
         Ok(()) => pass.release().await.map_err(Stop::from),
@@ -108,13 +108,17 @@ async fn end<K: Kind>(pass: &mut Pass<K>) -> (Outcome, Action) {
 }
 
 /// What keeps an object from being deleted, and the way out.
-fn keeps(blocked: Blocked) -> Blocked {
+fn keeps(blocked: &Blocked) -> Blocked {
     let message = format!(
         "is being deleted, and what it made at the backend has to go first: {}. To leave it there, set \
          deletionPolicy: Orphan",
         blocked.message
     );
-    Blocked { message, ..blocked }
+    Blocked {
+        condition: blocked.condition,
+        reason: blocked.reason,
+        message,
+    }
 }
 
 fn forget<K: Kind>(pass: &Pass<K>) -> Action {

@@ -178,7 +178,10 @@ async fn apply(pass: &mut Pass<Role>, backend: &Backend, plan: Standing) -> Resu
         Standing::Refuse(reason) => {
             return Err(named::refused(reason, "role", &name, "roleName").into());
         }
-        _ if pass.object.spec.suspend => return named::suspended(pass),
+        _ if pass.object.spec.suspend => {
+            named::suspended(pass);
+            return Ok(());
+        }
         Standing::Create => return create(pass, backend, &name).await,
         Standing::Adopt { id } => {
             pass.hold(&[]).await?;

@@ -70,7 +70,8 @@ impl Kind for RoleBinding {
         let wanted = observe(pass, backend).await?;
         let plan = grants::plan(pass, backend, &wanted);
         if pass.object.spec.suspend {
-            return named::suspended(pass);
+            named::suspended(pass);
+            return Ok(());
         }
         pass.hold(&[]).await?;
         grants::apply(pass, backend, &plan).await

@@ -100,7 +100,7 @@ impl Kind for ServiceAccount {
             return Err(blocked.clone().into());
         }
         if pass.object.spec.suspend {
-            named::suspended(pass)?;
+            named::suspended(pass);
         }
         let Some((id, age)) = account::apply(pass, backend, &name, plan).await? else {
             return Ok(());

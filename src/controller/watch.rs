@@ -237,7 +237,7 @@ fn receiving<K: Resource<DynamicType = ()> + 'static>(
 }
 
 /// What a pass may fail with is dealt with in the pass.
-#[expect(clippy::needless_pass_by_value, reason = "the runtime's signature")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the runtime's signature")]
 fn never<K>(_: Arc<K>, error: &Infallible, _: Arc<Context>) -> Action {
     match *error {}
 }

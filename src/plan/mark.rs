@@ -3,7 +3,7 @@
 //! Accounts, groups and roles carry a mark as a suffix of their description, tokens as their whole description. A
 //! token's name repeats it in short, for people.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use sha2::{Digest, Sha256};
 
@@ -200,7 +200,11 @@ fn short_hash(mark: &Mark, entry: &str) -> String {
 /// Lower-case hexadecimal.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing into a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// Letters, digits and single hyphens of `text`, at most `max` of them, starting and ending with none.

@@ -9,10 +9,9 @@ use jiff::SignedDuration;
 use crate::cli::logging::Logging;
 use crate::cli::{duration, words};
 use crate::clock::Clock;
-use crate::controller::Settings;
+use crate::controller::{Cluster, Settings};
 use crate::ops::cluster;
 use crate::ops::lease::{BadTiming, Timing};
-use crate::plan::mark::Cluster;
 
 /// Flags of `run`.
 #[derive(Clone, Debug, clap::Args)]

@@ -11,14 +11,13 @@ use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use crate::clock::Clock;
-use crate::controller::{self, Parts, Settings};
+use crate::controller::{self, Cluster, Parts, Settings};
 use crate::ops::cluster::{self, explain};
 use crate::ops::health::Health;
 use crate::ops::lease::{Leadership, Timing};
 use crate::ops::metrics::Metrics;
 use crate::ops::probes::Probes;
 use crate::ops::shutdown::Shutdown;
-use crate::plan::mark::Cluster;
 
 pub use args::Args;
 

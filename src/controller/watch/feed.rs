@@ -148,7 +148,7 @@ pub(super) async fn report(context: Arc<Context>, health: Arc<Component>) {
     health.waiting_for("the first lists of custom resources, Secrets and namespaces");
     context.stores.filled().await;
     health.ready("watches");
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// A Secret of ours that changes or goes wakes its owner.

@@ -34,6 +34,12 @@ macro_rules! names {
                 f.write_str(self.as_str())
             }
         }
+
+        impl From<$name> for &'static str {
+            fn from(name: $name) -> Self {
+                name.as_str()
+            }
+        }
     };
 }
 

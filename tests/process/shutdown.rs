@@ -82,6 +82,13 @@ async fn a_second_signal_ends_at_once() {
         .wait_for_line("a second signal ends the process at once")
         .await
         .unwrap();
+    let ready = replica.get("/readyz").await;
+    assert_eq!(ready.status, 503);
+    assert!(
+        ready.body.starts_with("not ready: shutting down\n"),
+        "{}",
+        ready.body
+    );
     assert_eq!(replica.process.terminate().await.unwrap(), Exit::Code(1));
     assert!(
         replica

@@ -73,7 +73,7 @@ fn tell(part: &Component, state: &State) {
             holder: Some(holder),
             ..
         } => part.ready(format!("stands by: {holder} leads")),
-        State::Standby { .. } => part.waiting_for("the Lease, which has no holder, to stand still"),
+        State::Standby { .. } => part.ready("stands by: nobody holds the Lease yet"),
         State::Lost(loss) => part.waiting_for(format!("its end: the Lease is lost ({loss})")),
         State::Released => part.waiting_for("its end: the Lease is released"),
     }

@@ -19,11 +19,10 @@ use crate::ops::cluster::explain;
 /// Starts a candidate for the Lease of that name in `api`'s namespace, in a task of its own.
 #[must_use]
 pub fn elect(api: Api<Lease>, candidate: Candidate, timing: Timing, clock: Clock) -> Leadership {
-    let nobody = State::Standby {
+    let (state, seen) = watch::channel(State::Standby {
         holder: None,
-        trouble: None,
-    };
-    let (state, seen) = watch::channel(nobody);
+        trouble: Some("it has not been read yet".to_owned()),
+    });
     let release = CancellationToken::new();
     let election = Election::new(candidate.clone(), timing, Instant::now());
     let driver = Driver {
@@ -227,10 +226,6 @@ impl Driver {
     /// Nobody acts from here on; a Lease that is still ours is released so that nobody has to wait for it.
     async fn give_up(self) {
         let led = matches!(self.election.standing(), Standing::Leading { .. });
-        self.state.send_replace(State::Standby {
-            holder: None,
-            trouble: None,
-        });
         if led && let Err(why) = self.release_lease().await {
             warn!(
                 "The Lease {} is left to expire: {why}",

@@ -607,6 +607,14 @@ pub struct JsonError {
     pub message: String,
 }
 
+impl ServiceAccountRequest {
+    /// Whether it makes a superadmin, in either word.
+    #[must_use]
+    pub fn superadmin(&self) -> Option<bool> {
+        self.super_admin.or(self.instance_owner)
+    }
+}
+
 macro_rules! owns_instance {
     ($($answer:ident),+) => {$(
         impl $answer {

@@ -123,7 +123,10 @@ impl App {
             return Ok(admin);
         }
         let description = Some("Made by the server's own configuration".to_owned());
-        let new = NewPrincipal::account(ADMIN.to_owned(), description, true);
+        let new = NewPrincipal {
+            super_admin: true,
+            ..NewPrincipal::account(ADMIN.to_owned(), description)
+        };
         let admin = principals::insert(db, new).await?;
         instance::set_admin(db, &admin.id).await?;
         Ok(admin)
@@ -157,16 +160,20 @@ impl App {
             },
         };
         let id = tokens::insert(db, &new, self.now()).await?;
+        Ok(self.record_start(db, admin, &id).await?)
+    }
+
+    async fn record_start(&self, db: &mut Db, admin: &Principal, token: &str) -> Result<(), Error> {
         let entry = Entry {
             actor_id: &admin.id,
             actor_name: &admin.username,
             operation: "START with a new admin token",
             tenant: None,
-            target: &id,
+            target: token,
             source: "configuration",
             result: "SUCCESS",
         };
-        Ok(audit::append(db, &entry, self.now()).await?)
+        audit::append(db, &entry, self.now()).await
     }
 }
 

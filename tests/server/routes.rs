@@ -630,6 +630,28 @@ async fn each_route_answers_422_to_a_body_that_is_none() {
 }
 
 #[tokio::test]
+async fn each_route_answers_422_to_a_body_without_what_it_needs() {
+    let world = World::new().await;
+    let mut surprises = Surprises::default();
+    let needs_nothing = |route: &&Route| {
+        route.body.is_empty()
+            || [WORD, IDS].contains(&route.body)
+            || route.path == "/users/{user}" && route.method == PATCH
+    };
+    for route in all().filter(|route| !needs_nothing(route)) {
+        let expected = if route.body == GROUPS { 400 } else { 422 };
+        let body = if route.body == BINDINGS { "[{}]" } else { "{}" };
+        let path = format!("/api/v1{}", world.fill(route.path));
+        let admin = world.server.admin();
+        let answer = admin
+            .send_raw(route.method.clone(), &path, Bytes::from(body))
+            .await;
+        surprises.expect(route, route.path, &answer, expected);
+    }
+    surprises.none();
+}
+
+#[tokio::test]
 async fn the_open_routes_need_no_credential() {
     let server = Server::start().await;
     let nobody = server.nobody();

@@ -38,6 +38,14 @@ pub struct UserRequest {
     pub groups: Option<Vec<String>>,
 }
 
+impl UserRequest {
+    /// Whether it makes a superadmin, in either word.
+    #[must_use]
+    pub fn superadmin(&self) -> Option<bool> {
+        self.super_admin.or(self.instance_owner)
+    }
+}
+
 /// A user.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

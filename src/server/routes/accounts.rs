@@ -59,7 +59,10 @@ async fn create(at: InTenant, body: Body) -> Result<Json<ServiceAccount>, Error>
     let description = names::optional("description", request.description)?;
     let groups = ids(request.groups);
     let mut change = at.change().await?;
-    let new = NewPrincipal::account(name, description, super_admin);
+    let new = NewPrincipal {
+        super_admin,
+        ..NewPrincipal::account(name, description)
+    };
     let account = principals::insert(&mut change, new).await?;
     access::put(&mut change, &at.tenant, &account.id).await?;
     replace_groups(&at, &mut change, &account, &groups).await?;
@@ -83,7 +86,7 @@ async fn replace(
 ) -> Result<Json<ServiceAccount>, Error> {
     at.require(&rights::ACCOUNT_UPDATE)?;
     let request: ServiceAccountRequest = body.parse()?;
-    let super_admin = request.super_admin.or(request.instance_owner);
+    let super_admin = request.superadmin();
     let name = names::label("name", request.name)?;
     let description = names::optional("description", request.description)?;
     let groups = ids(request.groups);
@@ -175,7 +178,7 @@ async fn account_or_stray(db: &mut Db, tenant: &str, id: &str) -> Result<Princip
 }
 
 fn wanted_flag(at: &InTenant, request: &ServiceAccountRequest) -> Result<Option<bool>, Error> {
-    let flag = request.super_admin.or(request.instance_owner);
+    let flag = request.superadmin();
     if flag == Some(true) {
         only_superadmins_flag(at)?;
     }

@@ -18,7 +18,8 @@ use crate::server::http::query::ListQuery;
 use crate::server::http::session::Owner;
 use crate::server::rules::names;
 use crate::server::store::principals::{self, NewPrincipal, Principal};
-use crate::server::store::{Db, access, tenants};
+use crate::server::store::tenants::{self, Tenant};
+use crate::server::store::{Db, access};
 
 use super::tokens::{self, Issued};
 
@@ -47,23 +48,25 @@ async fn list(owner: Owner, query: ListQuery) -> Result<Json<Page<ServiceAccount
     let listing = query.listing()?;
     let mut db = owner.app.store().read().await?;
     let (found, total) = principals::list(&mut db, ACCOUNT, &listing).await?;
-    let mut accounts = Vec::with_capacity(found.len());
-    for account in &found {
-        accounts.push(answer(&mut db, account).await?);
-    }
-    Ok(page(accounts, total))
+    let ids: Vec<&str> = found.iter().map(|account| account.id.as_str()).collect();
+    let mut tenants = tenants::of_principals(&mut db, &ids).await?;
+    let accounts = found.iter().map(|account| {
+        let tenants = tenants.remove(&account.id).unwrap_or_default();
+        shown(account, tenants)
+    });
+    Ok(page(accounts.collect(), total))
 }
 
 async fn create(owner: Owner, body: Body) -> Result<Json<ServiceAccount>, Error> {
     let request: ServiceAccountRequest = body.parse()?;
-    let super_admin = request
-        .super_admin
-        .or(request.instance_owner)
-        .unwrap_or(false);
+    let super_admin = request.superadmin().unwrap_or(false);
     let name = names::label("name", request.name)?;
     let description = names::optional("description", request.description)?;
     let mut change = owner.change().await?;
-    let new = NewPrincipal::account(name, description, super_admin);
+    let new = NewPrincipal {
+        super_admin,
+        ..NewPrincipal::account(name, description)
+    };
     let account = principals::insert(&mut change, new).await?;
     for tenant in request.tenants.unwrap_or_default() {
         enter(&mut change, &tenant, &account.id).await?;
@@ -191,7 +194,11 @@ async fn require_another_superadmin(db: &mut Db, principal: &Principal) -> Resul
 
 async fn answer(db: &mut Db, account: &Principal) -> Result<ServiceAccount, Error> {
     let tenants = tenants::of_principal(db, &account.id).await?;
-    Ok(ServiceAccount {
+    Ok(shown(account, tenants))
+}
+
+fn shown(account: &Principal, tenants: Vec<Tenant>) -> ServiceAccount {
+    ServiceAccount {
         id: PrincipalId(account.id.clone()),
         name: account.username.clone(),
         description: account.description.clone(),
@@ -199,5 +206,5 @@ async fn answer(db: &mut Db, account: &Principal) -> Result<ServiceAccount, Erro
         tenants: Some(tenants.into_iter().map(super::tenants::reference).collect()),
         super_admin: Some(account.super_admin),
         instance_owner: Some(account.super_admin),
-    })
+    }
 }

@@ -23,7 +23,7 @@ use crate::server::store::access::{self, Bound};
 use crate::server::store::principals::{self, Principal};
 use crate::server::store::{Db, members};
 
-use super::users::PASSWORD_AUTH;
+use super::users::password_auth;
 
 pub(super) fn routes() -> Router<App> {
     Router::new()
@@ -185,20 +185,16 @@ pub(super) async fn members(
 ) -> Result<Vec<TenantMember>, Error> {
     let ids: Vec<&str> = found.iter().map(|member| member.id.as_str()).collect();
     let mut groups = members::of_many(db, tenant, &ids).await?;
-    let with_password = principals::with_password(db, &ids).await?;
+    let passwords = principals::passwords(db, &ids).await?;
     let shown = found.iter().map(|principal| {
         let groups = groups.remove(&principal.id).unwrap_or_default();
-        member(principal, groups, with_password.contains(&principal.id))
+        let password = passwords.get(&principal.id);
+        member(principal, groups, password.map(password_auth))
     });
     Ok(shown.collect())
 }
 
-fn member(principal: &Principal, groups: Vec<Membership>, has_password: bool) -> TenantMember {
-    let password = Auth {
-        id: None,
-        name: Some(principal.username.clone()),
-        kind: Some(PASSWORD_AUTH.to_owned()),
-    };
+fn member(principal: &Principal, groups: Vec<Membership>, auth: Option<Auth>) -> TenantMember {
     TenantMember {
         id: PrincipalId(principal.id.clone()),
         username: Some(principal.username.clone()),
@@ -206,7 +202,7 @@ fn member(principal: &Principal, groups: Vec<Membership>, has_password: bool) ->
         display_name: Some(principal.display_name()),
         description: principal.description.clone(),
         groups: groups.into_iter().map(without_kind).collect(),
-        auths: has_password.then_some(password).into_iter().collect(),
+        auths: auth.into_iter().collect(),
     }
 }
 

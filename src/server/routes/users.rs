@@ -16,15 +16,14 @@ use crate::server::http::path::ById;
 use crate::server::http::query::ListQuery;
 use crate::server::http::session::Owner;
 use crate::server::rules::names;
-use crate::server::store::principals::{self, NewPrincipal, Principal};
-use crate::server::store::{Db, access, bindings, groups, members, roles, tenants};
+use crate::server::store::principals::{self, NewPrincipal, Password, Principal};
+use crate::server::store::tenants::{self, Tenant};
+use crate::server::store::{Db, access, bindings, groups, members, roles};
 
 use super::instance_accounts::{delete_principal, enter, set_superadmin};
 use super::user_credentials::hashed;
 
 pub(super) const USER: PrincipalKind = PrincipalKind::Standard;
-/// The type of a password among the ways to authenticate.
-pub(super) const PASSWORD_AUTH: &str = "BASIC_AUTH";
 
 pub(super) fn routes() -> Router<App> {
     Router::new()
@@ -39,43 +38,43 @@ async fn list(owner: Owner, query: ListQuery) -> Result<Json<Page<UserSummary>>,
     let listing = query.listing()?;
     let mut db = owner.app.store().read().await?;
     let (found, total) = principals::list(&mut db, USER, &listing).await?;
-    let mut users = Vec::with_capacity(found.len());
-    for user in &found {
-        users.push(summary(&mut db, user).await?);
-    }
-    Ok(page(users, total))
+    let ids: Vec<&str> = found.iter().map(|user| user.id.as_str()).collect();
+    let mut tenants = tenants::of_principals(&mut db, &ids).await?;
+    let passwords = principals::passwords(&mut db, &ids).await?;
+    let users = found.iter().map(|user| {
+        let tenants = tenants.remove(&user.id).unwrap_or_default();
+        summary(user, tenants, passwords.get(&user.id))
+    });
+    Ok(page(users.collect(), total))
 }
 
 async fn create(owner: Owner, body: Body) -> Result<impl IntoResponse, Error> {
-    let request: UserRequest = body.parse()?;
-    let email = names::email("email", request.email)?;
-    let hash = hashed(&owner, request.password).await?;
-    let new = NewPrincipal {
-        kind: USER,
-        username: email.clone(),
-        email: Some(email),
-        first_name: names::optional("firstName", request.first_name)?,
-        last_name: names::optional("lastName", request.last_name)?,
-        description: None,
-        super_admin: request
-            .super_admin
-            .or(request.instance_owner)
-            .unwrap_or(false),
-        restricted: request.restricted.unwrap_or(false),
-    };
+    let mut request: UserRequest = body.parse()?;
+    let hash = hashed(&owner, request.password.take()).await?;
+    let (tenants, groups) = (request.tenants.take(), request.groups.take());
     let mut change = owner.change().await?;
-    let user = principals::insert(&mut change, new).await?;
+    let user = principals::insert(&mut change, draft(request)?).await?;
     if let Some(hash) = hash {
         principals::set_password(&mut change, &user.id, &hash).await?;
     }
-    for tenant in request.tenants.unwrap_or_default() {
+    for tenant in tenants.unwrap_or_default() {
         enter(&mut change, &tenant, &user.id).await?;
     }
-    set_groups(&mut change, &user.id, &request.groups.unwrap_or_default()).await?;
+    set_groups(&mut change, &user.id, &groups.unwrap_or_default()).await?;
     give_default_roles(&mut change, &user.id).await?;
     let answer = answer(&mut change, &user).await?;
     change.commit(&[&user.id]).await?;
     Ok((StatusCode::CREATED, Json(answer)))
+}
+
+fn draft(request: UserRequest) -> Result<NewPrincipal, Error> {
+    Ok(NewPrincipal {
+        super_admin: request.superadmin().unwrap_or(false),
+        restricted: request.restricted.unwrap_or(false),
+        first_name: names::optional("firstName", request.first_name)?,
+        last_name: names::optional("lastName", request.last_name)?,
+        ..NewPrincipal::user(names::email("email", request.email)?)
+    })
 }
 
 async fn show(owner: Owner, Path(ById { id }): Path<ById>) -> Result<Json<User>, Error> {
@@ -93,16 +92,9 @@ async fn replace(
     let mut request: UserRequest = body.parse()?;
     names::email("email", request.email.clone())?;
     let hash = hashed(&owner, request.password.take()).await?;
-    let super_admin = request.super_admin.or(request.instance_owner);
     let (tenants, groups) = (request.tenants.take(), request.groups.take());
     let mut change = owner.change().await?;
-    let mut user = principals::get(&mut change, USER, &id).await?;
-    user.first_name = None;
-    user.last_name = None;
-    user.restricted = request.restricted.unwrap_or(user.restricted);
-    apply_names(&mut user, request)?;
-    let flag = super_admin.unwrap_or(user.super_admin);
-    set_superadmin(&mut change, &mut user, flag).await?;
+    let user = replace_record(&mut change, &id, request).await?;
     if let Some(hash) = hash {
         principals::set_password(&mut change, &id, &hash).await?;
     }
@@ -115,6 +107,17 @@ async fn replace(
     let answer = answer(&mut change, &user).await?;
     change.commit(&[]).await?;
     Ok(Json(answer))
+}
+
+async fn replace_record(db: &mut Db, id: &str, request: UserRequest) -> Result<Principal, Error> {
+    let mut user = principals::get(db, USER, id).await?;
+    user.first_name = None;
+    user.last_name = None;
+    user.restricted = request.restricted.unwrap_or(user.restricted);
+    let flag = request.superadmin().unwrap_or(user.super_admin);
+    apply_names(&mut user, request)?;
+    set_superadmin(db, &mut user, flag).await?;
+    Ok(user)
 }
 
 /// Changes only what is sent.
@@ -198,12 +201,16 @@ async fn give_default_roles(db: &mut Db, user: &str) -> Result<(), Error> {
 /// A user's ways to authenticate other than tokens.
 pub(super) async fn auths(db: &mut Db, user: &str) -> Result<Vec<Auth>, Error> {
     let password = principals::password(db, user).await?;
-    let auths = password.into_iter().map(|password| Auth {
-        id: Some(password.id),
+    Ok(password.iter().map(password_auth).collect())
+}
+
+/// A password among the ways to authenticate.
+pub(super) fn password_auth(password: &Password) -> Auth {
+    Auth {
+        id: Some(password.id.clone()),
         name: Some("password".to_owned()),
-        kind: Some(PASSWORD_AUTH.to_owned()),
-    });
-    Ok(auths.collect())
+        kind: Some("BASIC_AUTH".to_owned()),
+    }
 }
 
 /// A user as its own routes show it.
@@ -230,15 +237,14 @@ pub(super) async fn answer(db: &mut Db, user: &Principal) -> Result<User, Error>
     })
 }
 
-async fn summary(db: &mut Db, user: &Principal) -> Result<UserSummary, Error> {
-    let tenants = tenants::of_principal(db, &user.id).await?;
-    Ok(UserSummary {
+fn summary(user: &Principal, tenants: Vec<Tenant>, password: Option<&Password>) -> UserSummary {
+    UserSummary {
         id: PrincipalId(user.id.clone()),
         username: user.username.clone(),
         display_name: user.display_name(),
         tenants: tenants.into_iter().map(super::tenants::reference).collect(),
-        auths: auths(db, &user.id).await?,
+        auths: password.map(password_auth).into_iter().collect(),
         super_admin: user.super_admin,
         instance_owner: user.super_admin,
-    })
+    }
 }

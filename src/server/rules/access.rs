@@ -88,28 +88,14 @@ pub(crate) fn covers(outer: &str, inner: &str) -> bool {
 /// What a principal has in one tenant.
 #[derive(Clone, Debug)]
 pub(crate) struct Access {
-    compat: Compat,
+    pub(crate) compat: Compat,
     /// Owner of the whole instance: may hand out anything, but acts in a tenant by its roles like everyone else.
-    is_superadmin: bool,
-    /// Nothing without access to the tenant, whatever the bindings say.
-    grants: Vec<Grant>,
+    pub(crate) is_superadmin: bool,
+    /// What counts in the tenant: nothing without access to it, whatever is bound.
+    pub(crate) grants: Vec<Grant>,
 }
 
 impl Access {
-    /// The access of a principal that may enter the tenant.
-    pub(crate) fn of_member(compat: Compat, is_superadmin: bool, grants: Vec<Grant>) -> Self {
-        Self {
-            compat,
-            is_superadmin,
-            grants,
-        }
-    }
-
-    /// The access of a principal that may not enter the tenant: none, whatever is bound to it.
-    pub(crate) fn of_stranger(compat: Compat, is_superadmin: bool) -> Self {
-        Self::of_member(compat, is_superadmin, Vec::new())
-    }
-
     /// Whether a route of the tenant itself may be used: only what is granted for the whole tenant counts.
     pub(crate) fn allows(&self, right: &Right) -> bool {
         right

@@ -150,9 +150,14 @@ pub(crate) async fn of(
     tenant: &str,
     principal: &Principal,
 ) -> Result<Access, Error> {
-    if !exists(db, tenant, &principal.id).await? {
-        return Ok(Access::of_stranger(compat, principal.super_admin));
-    }
-    let grants = granted_to(db, compat, tenant, &principal.id).await?;
-    Ok(Access::of_member(compat, principal.super_admin, grants))
+    let grants = if exists(db, tenant, &principal.id).await? {
+        granted_to(db, compat, tenant, &principal.id).await?
+    } else {
+        Vec::new()
+    };
+    Ok(Access {
+        compat,
+        is_superadmin: principal.super_admin,
+        grants,
+    })
 }

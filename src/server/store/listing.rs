@@ -100,6 +100,14 @@ where
     Ok((results, total))
 }
 
+/// Binds each of these, separated by commas.
+pub(crate) fn push_all(sql: &mut QueryBuilder<Sqlite>, values: &[&str]) {
+    let mut list = sql.separated(", ");
+    for value in values {
+        list.push_bind((*value).to_owned());
+    }
+}
+
 fn push_order(
     sql: &mut QueryBuilder<Sqlite>,
     columns: &Columns,

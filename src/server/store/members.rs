@@ -9,6 +9,7 @@ use crate::iam::wire::{Membership, MembershipKind};
 use crate::server::error::Error;
 
 use super::Db;
+use super::listing::push_all;
 
 #[derive(Debug, FromRow)]
 struct Row {
@@ -136,10 +137,7 @@ pub(crate) async fn of_many(
     );
     sql.push_bind(tenant.to_owned())
         .push(" AND m.principal_id IN (");
-    let mut ids = sql.separated(", ");
-    for principal in principals {
-        ids.push_bind((*principal).to_owned());
-    }
+    push_all(&mut sql, principals);
     sql.push(") ORDER BY m.position, m.group_id");
     let rows: Vec<Row> = sql.build_query_as().fetch_all(db).await?;
     let mut by_principal: HashMap<String, Vec<Membership>> = HashMap::new();

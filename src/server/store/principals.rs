@@ -1,13 +1,13 @@
 //! Principals: users and service accounts, with their passwords.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use sqlx::{FromRow, QueryBuilder, Sqlite};
 
 use crate::iam::wire::PrincipalKind;
 use crate::server::error::Error;
 
-use super::listing::{Column, Columns, Listing, page};
+use super::listing::{Column, Columns, Listing, page, push_all};
 use super::{Db, new_id, or_conflict};
 
 /// A user or a service account.
@@ -80,15 +80,31 @@ pub(crate) struct NewPrincipal {
 }
 
 impl NewPrincipal {
-    pub(crate) fn account(name: String, description: Option<String>, super_admin: bool) -> Self {
+    /// A service account.
+    pub(crate) fn account(name: String, description: Option<String>) -> Self {
         Self {
-            kind: PrincipalKind::ServiceAccount,
-            username: name,
+            description,
+            ..Self::named(PrincipalKind::ServiceAccount, name)
+        }
+    }
+
+    /// A user, whose login name is the e-mail address.
+    pub(crate) fn user(email: String) -> Self {
+        Self {
+            email: Some(email.clone()),
+            ..Self::named(PrincipalKind::Standard, email)
+        }
+    }
+
+    fn named(kind: PrincipalKind, username: String) -> Self {
+        Self {
+            kind,
+            username,
             email: None,
             first_name: None,
             last_name: None,
-            description,
-            super_admin,
+            description: None,
+            super_admin: false,
             restricted: false,
         }
     }
@@ -264,28 +280,30 @@ pub(crate) async fn anybody(db: &mut Db) -> Result<bool, Error> {
 /// A user's password: the id of this way to authenticate, and the hash.
 #[derive(Debug, FromRow)]
 pub(crate) struct Password {
+    principal_id: String,
     pub(crate) id: String,
     pub(crate) hash: String,
 }
 
 pub(crate) async fn password(db: &mut Db, principal: &str) -> Result<Option<Password>, Error> {
-    let found = sqlx::query_as("SELECT id, hash FROM passwords WHERE principal_id = $1");
-    Ok(found.bind(principal).fetch_optional(db).await?)
+    let mut all = passwords(db, &[principal]).await?;
+    Ok(all.remove(principal))
 }
 
-/// Those of these principals that have a password.
-pub(crate) async fn with_password(
+/// The passwords of these principals, by principal.
+pub(crate) async fn passwords(
     db: &mut Db,
     principals: &[&str],
-) -> Result<HashSet<String>, Error> {
-    let mut sql = QueryBuilder::new("SELECT principal_id FROM passwords WHERE principal_id IN (");
-    let mut ids = sql.separated(", ");
-    for principal in principals {
-        ids.push_bind((*principal).to_owned());
-    }
+) -> Result<HashMap<String, Password>, Error> {
+    let mut sql =
+        QueryBuilder::new("SELECT principal_id, id, hash FROM passwords WHERE principal_id IN (");
+    push_all(&mut sql, principals);
     sql.push(")");
-    let found: Vec<String> = sql.build_query_scalar().fetch_all(db).await?;
-    Ok(found.into_iter().collect())
+    let found: Vec<Password> = sql.build_query_as().fetch_all(db).await?;
+    let by_principal = found
+        .into_iter()
+        .map(|password| (password.principal_id.clone(), password));
+    Ok(by_principal.collect())
 }
 
 /// Sets a password or replaces it; the id of this way to authenticate stays.

@@ -1,12 +1,14 @@
 //! Tenants.
 
-use sqlx::FromRow;
+use std::collections::HashMap;
+
+use sqlx::{FromRow, QueryBuilder, Sqlite};
 
 use crate::server::error::Error;
 use crate::server::options::Compat;
 use crate::server::rules::managed;
 
-use super::listing::{Column, Columns, Listing, page};
+use super::listing::{Column, Columns, Listing, page, push_all};
 use super::{Db, access, bindings, or_conflict, roles};
 
 /// A tenant.
@@ -36,7 +38,7 @@ pub(crate) async fn ids(db: &mut Db) -> Result<Vec<String>, Error> {
 }
 
 pub(crate) async fn list(db: &mut Db, listing: &Listing) -> Result<(Vec<Tenant>, i64), Error> {
-    let all = |sql: &mut sqlx::QueryBuilder<sqlx::Sqlite>| {
+    let all = |sql: &mut QueryBuilder<Sqlite>| {
         sql.push("FROM tenants t WHERE TRUE");
     };
     page(db, "SELECT t.id, t.name", all, &COLUMNS, listing).await
@@ -90,11 +92,37 @@ pub(crate) async fn delete(db: &mut Db, id: &str) -> Result<bool, Error> {
     Ok(deleted.rows_affected() > 0)
 }
 
+#[derive(FromRow)]
+struct Entered {
+    principal_id: String,
+    #[sqlx(flatten)]
+    tenant: Tenant,
+}
+
+/// The tenants that these principals may enter, by principal.
+pub(crate) async fn of_principals(
+    db: &mut Db,
+    principals: &[&str],
+) -> Result<HashMap<String, Vec<Tenant>>, Error> {
+    let mut sql = QueryBuilder::new(
+        "SELECT a.principal_id, t.id, t.name FROM tenant_access a JOIN tenants t ON t.id = a.tenant_id
+         WHERE a.principal_id IN (",
+    );
+    push_all(&mut sql, principals);
+    sql.push(") ORDER BY t.seq");
+    let rows: Vec<Entered> = sql.build_query_as().fetch_all(db).await?;
+    let mut by_principal: HashMap<String, Vec<Tenant>> = HashMap::new();
+    for row in rows {
+        by_principal
+            .entry(row.principal_id)
+            .or_default()
+            .push(row.tenant);
+    }
+    Ok(by_principal)
+}
+
 /// The tenants that a principal may enter.
 pub(crate) async fn of_principal(db: &mut Db, principal: &str) -> Result<Vec<Tenant>, Error> {
-    let tenants = sqlx::query_as(
-        "SELECT t.id, t.name FROM tenant_access a JOIN tenants t ON t.id = a.tenant_id
-         WHERE a.principal_id = $1 ORDER BY t.seq",
-    );
-    Ok(tenants.bind(principal).fetch_all(db).await?)
+    let all = of_principals(db, &[principal]).await?;
+    Ok(all.into_values().next().unwrap_or_default())
 }

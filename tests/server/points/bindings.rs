@@ -123,6 +123,48 @@ async fn p41_after_a_delete_the_get_fails() {
 }
 
 #[tokio::test]
+async fn the_same_binding_twice_is_a_409() {
+    let server = Server::start().await;
+    let (account, group) = (server.account("ci").await, server.group("g").await);
+    for (kind, id) in [("USER", account), ("GROUP", group)] {
+        for namespace in [json!(null), json!("company")] {
+            let body = json!({
+                "type": kind, "externalId": id, "roleId": "viewer_main", "namespaceId": namespace,
+            });
+            server
+                .admin()
+                .post("/main/bindings", body.clone())
+                .await
+                .is(200);
+            server
+                .admin()
+                .post("/main/bindings", body.clone())
+                .await
+                .is(409);
+            server
+                .admin()
+                .post("/main/bindings/bulk", json!([body]))
+                .await
+                .is(409);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_binding_to_what_is_not_there_is_a_404() {
+    let server = Server::start().await;
+    let account = server.account("ci").await;
+    for (kind, id, role) in [
+        ("USER", "nobody", "viewer_main"),
+        ("GROUP", account.as_str(), "viewer_main"),
+        ("USER", account.as_str(), "nothing"),
+    ] {
+        let body = json!({"type": kind, "externalId": id, "roleId": role});
+        server.admin().post("/main/bindings", body).await.is(404);
+    }
+}
+
+#[tokio::test]
 async fn p42_a_search_filters_by_subject_type_and_namespace() {
     let server = Server::start().await;
     let (one, two) = (server.account("one").await, server.account("two").await);

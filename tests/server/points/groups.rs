@@ -44,6 +44,18 @@ async fn p31_after_a_removal_the_answer_has_the_other_groups_alone() {
     assert_eq!(groups[0]["id"], kept);
 }
 
+#[tokio::test]
+async fn who_is_a_member_and_who_is_not_is_a_409() {
+    let server = Server::start().await;
+    let (account, group) = (server.account("ci").await, server.group("bots").await);
+    let member = format!("/main/groups/{group}/members/{account}");
+    let owner = format!("/main/groups/{group}/members/membership/{account}?membership=OWNER");
+    server.admin().delete(&member).await.is(409);
+    server.admin().put_nothing(&owner).await.is(409);
+    server.admin().put_nothing(&member).await.is(200);
+    server.admin().put_nothing(&member).await.is(409);
+}
+
 #[rstest::rstest]
 #[case("MEMBER", 200)]
 #[case("OWNER", 200)]

@@ -9,6 +9,7 @@ use kube::core::{PartialObjectMeta, Selector, SelectorExt};
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Client, Resource};
+use tokio::sync::watch;
 
 use super::backend::Backends;
 use super::error::{During, Error};
@@ -67,23 +68,21 @@ pub struct Stores {
     pub secrets: Store<PartialObjectMeta<Secret>>,
     /// Metadata alone.
     pub namespaces: Store<PartialObjectMeta<Namespace>>,
+    /// How many of them were not filled yet.
+    pub unfilled: watch::Receiver<usize>,
 }
 
 impl Stores {
     /// Waits until every store was filled once.
+    ///
+    /// Not by the stores' own `wait_until_ready`: it wakes one of several waiters only (kube-runtime 5.0.0).
     pub async fn filled(&self) {
-        // A writer that is gone ends the process anyway.
-        let _ = tokio::join!(
-            self.cluster_instances.wait_until_ready(),
-            self.instances.wait_until_ready(),
-            self.service_accounts.wait_until_ready(),
-            self.groups.wait_until_ready(),
-            self.roles.wait_until_ready(),
-            self.role_bindings.wait_until_ready(),
-            self.api_tokens.wait_until_ready(),
-            self.secrets.wait_until_ready(),
-            self.namespaces.wait_until_ready(),
-        );
+        // A sender that is gone has ended the process.
+        let _ = self
+            .unfilled
+            .clone()
+            .wait_for(|unfilled| *unfilled == 0)
+            .await;
     }
 }
 

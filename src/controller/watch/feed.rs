@@ -15,6 +15,7 @@ use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, predicates};
 use kube::{Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
+use tokio::sync::watch;
 
 use super::super::context::{Context, Stores};
 use super::super::referrers::{Key, KindName};
@@ -52,7 +53,11 @@ pub(super) struct Feeds {
     pub(super) namespaces: Feed<PartialObjectMeta<Namespace>>,
     /// Metadata of the Secrets in the operator's namespace: credentials among them.
     pub(super) credentials: Events<PartialObjectMeta<Secret>>,
+    unfilled: watch::Receiver<usize>,
 }
+
+/// How many stores there are.
+const STORES: usize = 9;
 
 impl Feeds {
     pub(super) fn new(client: &Client, settings: &Settings) -> Self {
@@ -64,17 +69,20 @@ impl Feeds {
             None => every.clone(),
         };
         let credentials = watcher::watcher(Api::namespaced(client.clone(), own), every.clone());
+        let (filling, unfilled) = watch::channel(STORES);
+        let filling = Arc::new(filling);
         Self {
-            cluster_instances: feed(Api::all(client.clone()), every.clone()),
-            instances: feed(scoped(client, namespace), every.clone()),
-            service_accounts: feed(scoped(client, namespace), every.clone()),
-            groups: feed(scoped(client, namespace), every.clone()),
-            roles: feed(scoped(client, namespace), every.clone()),
-            role_bindings: feed(scoped(client, namespace), every.clone()),
-            api_tokens: feed(scoped(client, namespace), every),
-            secrets: feed(scoped(client, namespace), owned),
-            namespaces: feed(Api::all(client.clone()), namespaces),
+            cluster_instances: feed(Api::all(client.clone()), every.clone(), &filling),
+            instances: feed(scoped(client, namespace), every.clone(), &filling),
+            service_accounts: feed(scoped(client, namespace), every.clone(), &filling),
+            groups: feed(scoped(client, namespace), every.clone(), &filling),
+            roles: feed(scoped(client, namespace), every.clone(), &filling),
+            role_bindings: feed(scoped(client, namespace), every.clone(), &filling),
+            api_tokens: feed(scoped(client, namespace), every, &filling),
+            secrets: feed(scoped(client, namespace), owned, &filling),
+            namespaces: feed(Api::all(client.clone()), namespaces, &filling),
             credentials: credentials.default_backoff().boxed(),
+            unfilled,
         }
     }
 
@@ -89,6 +97,7 @@ impl Feeds {
             api_tokens: self.api_tokens.store.clone(),
             secrets: self.secrets.store.clone(),
             namespaces: self.namespaces.store.clone(),
+            unfilled: self.unfilled.clone(),
         }
     }
 }
@@ -104,7 +113,7 @@ where
 }
 
 /// A watch that fills a store; what nobody reads is dropped before it is kept.
-fn feed<K>(api: Api<K>, config: watcher::Config) -> Feed<K>
+fn feed<K>(api: Api<K>, config: watcher::Config, filling: &Arc<watch::Sender<usize>>) -> Feed<K>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
@@ -113,6 +122,13 @@ where
         .default_backoff()
         .modify(prune)
         .reflect(writer);
+    let (filling, mut first) = (Arc::clone(filling), true);
+    let events = events.inspect(move |event| {
+        if first && matches!(event, Ok(Event::InitDone)) {
+            first = false;
+            filling.send_modify(|unfilled| *unfilled -= 1);
+        }
+    });
     Feed {
         store,
         events: events.boxed(),

@@ -121,7 +121,7 @@ impl Finder {
     }
 
     /// Held by whoever downloads or builds. The system releases it with the process.
-    fn lock(&self) -> Result<File> {
+    pub(crate) fn lock(&self) -> Result<File> {
         let cannot = || format!("can't use the cache {}; set {CACHE}", self.cache.display());
         fs::create_dir_all(&self.cache).with_context(cannot)?;
         let lock = File::create(self.cache.join("lock")).with_context(cannot)?;
@@ -165,7 +165,7 @@ impl Finder {
         Ok(Binaries(kept.to_owned()))
     }
 
-    fn command(&self, name: &str) -> Command {
+    pub(crate) fn command(&self, name: &str) -> Command {
         let mut command = Command::new(name);
         command.env("PATH", &self.path);
         command
@@ -198,7 +198,7 @@ fn cannot_start(command: &Command, error: std::io::Error) -> anyhow::Error {
     }
 }
 
-fn succeeded(command: &Command, status: ExitStatus) -> Result<()> {
+pub(crate) fn succeeded(command: &Command, status: ExitStatus) -> Result<()> {
     if !status.success() {
         bail!("{} failed ({status})", command.get_program().display());
     }

@@ -1,0 +1,232 @@
+//! The chart on a real API server.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+use testbed::{ControlPlane, IamServer, Process, Scratch, wait_for};
+
+use crate::rendered::documents;
+use crate::{CHART, binary, helm, render};
+
+const HOME: &str = "iam";
+
+/// Installs the chart with an instance in its values, as the README tells.
+async fn install(plane: &ControlPlane, url: &str) {
+    let kubeconfig = plane.kubeconfig();
+    let instance = json!({
+        "name": "default", "url": url, "tenant": "main", "secretName": "kestra-credential",
+        "allowedNamespaces": {"names": ["team-a"]}, "guardrails": {"unrestricted": true},
+    });
+    let value = format!("clusterInstance={instance}");
+    let output = helm(&[
+        "install",
+        "kestra-iam-operator",
+        CHART,
+        "--namespace",
+        HOME,
+        "--create-namespace",
+        "--kubeconfig",
+        kubeconfig.to_str().unwrap(),
+        "--set-json",
+        &value,
+    ]);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let notes = text(&output.stdout);
+    assert!(
+        notes.contains("kubectl create secret generic kestra-credential -n iam"),
+        "{notes}"
+    );
+}
+
+#[tokio::test]
+async fn the_operator_works_with_the_rights_that_the_chart_gives() {
+    let plane = ControlPlane::start().await.unwrap();
+    let server = IamServer::start(binary(), &[] as &[&str]).await.unwrap();
+    install(&plane, server.url()).await;
+    let secret = format!("--from-literal=token={}", server.admin_token());
+    plane
+        .kubectl(
+            &[
+                "create",
+                "secret",
+                "generic",
+                "kestra-credential",
+                "-n",
+                HOME,
+                &secret,
+            ],
+            "",
+        )
+        .await
+        .unwrap();
+    plane
+        .kubectl(&["create", "namespace", "team-a"], "")
+        .await
+        .unwrap();
+
+    let scratch = Scratch::new("chart").unwrap();
+    let kubeconfig = plane
+        .kubeconfig_for(HOME, "kestra-iam-operator")
+        .await
+        .unwrap();
+    let mut command = Command::new(binary());
+    command
+        .args([
+            "run",
+            "--namespace",
+            HOME,
+            "--listen",
+            "127.0.0.1:0",
+            "--kubeconfig",
+        ])
+        .arg(kubeconfig);
+    command.args([
+        "--lease-duration=3s",
+        "--renew-deadline=2s",
+        "--renew-interval=1s",
+        "--retry-period=500ms",
+    ]);
+    let operator = Process::start("operator", &command, &scratch.file("operator.log")).unwrap();
+
+    let mark = plane.audit().mark().unwrap();
+    plane
+        .kubectl(&["apply", "-n", "team-a", "-f", "-"], &objects())
+        .await
+        .unwrap();
+    until(&plane, &operator, "is ready", |account| is_ready(account)).await;
+    plane
+        .kubectl(
+            &[
+                "annotate",
+                "ksa/ci",
+                "-n",
+                "team-a",
+                "kestra-iam.dev/rotate-requested-at=1",
+            ],
+            "",
+        )
+        .await
+        .unwrap();
+    until(&plane, &operator, "has its second token", |account| {
+        account["status"]["tokens"][0]["generation"] == 2
+    })
+    .await;
+    plane
+        .kubectl(&["delete", "-n", "team-a", "-f", "-"], &objects())
+        .await
+        .unwrap();
+
+    let requests = plane.audit().since(mark).unwrap();
+    let user = format!("system:serviceaccount:{HOME}:kestra-iam-operator");
+    let ours: Vec<_> = requests
+        .iter()
+        .filter(|request| request.user == user)
+        .collect();
+    assert!(
+        ours.len() > 10,
+        "the audit log tells of the operator: {}",
+        ours.len()
+    );
+    let refused: Vec<_> = ours.iter().filter(|request| request.code == 403).collect();
+    assert!(refused.is_empty(), "{refused:?}");
+}
+
+fn objects() -> String {
+    let object = |kind: &str, name: &str, spec: Value| {
+        json!({
+            "apiVersion": "kestra-iam.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec,
+        })
+        .to_string()
+    };
+    let token = json!({"name": "default", "lifetime": "1h"});
+    [
+        object("Role", "runner", json!({"permissions": {"FLOW": ["READ"]}})),
+        object(
+            "Group",
+            "bots",
+            json!({"roles": [{"kind": "Role", "name": "runner"}]}),
+        ),
+        object(
+            "ServiceAccount",
+            "ci",
+            json!({"groups": [{"kind": "Group", "name": "bots"}], "tokens": [token]}),
+        ),
+        object(
+            "ApiToken",
+            "more",
+            json!({"owner": {"serviceAccountRef": {"name": "ci"}}, "lifetime": "1h"}),
+        ),
+        object(
+            "RoleBinding",
+            "viewers",
+            json!({
+                "roleRef": {"kind": "External", "name": "Viewer"},
+                "subjects": [{"kind": "ServiceAccount", "name": "ci"}],
+            }),
+        ),
+    ]
+    .join("\n---\n")
+}
+
+fn is_ready(account: &Value) -> bool {
+    let conditions = account["status"]["conditions"].as_array();
+    conditions
+        .into_iter()
+        .flatten()
+        .any(|c| c["type"] == "Ready" && c["status"] == "True")
+}
+
+async fn until(
+    plane: &ControlPlane,
+    operator: &Process,
+    fact: &str,
+    holds: impl Fn(&Value) -> bool,
+) {
+    let what = format!("account ci {fact}");
+    let mut last = Value::Null;
+    let found = wait_for(&what, async || {
+        let text = plane
+            .kubectl(&["get", "ksa/ci", "-n", "team-a", "-o", "json"], "")
+            .await
+            .ok()?;
+        last = serde_json::from_str(&text).ok()?;
+        holds(&last).then_some(())
+    });
+    if let Err(error) = found.await {
+        panic!("{error:#}\n{last:#}\n{}", operator.tail());
+    }
+}
+
+#[tokio::test]
+async fn its_pods_may_run_where_pod_security_is_restricted() {
+    let plane = ControlPlane::shared().await;
+    let namespace = plane.namespace("restricted").await.unwrap();
+    let label = "pod-security.kubernetes.io/enforce=restricted";
+    plane
+        .kubectl(&["label", "namespace", &namespace, label], "")
+        .await
+        .unwrap();
+    let manifest = render(&[]).unwrap();
+    let deployment = documents(&manifest)
+        .into_iter()
+        .find(|document| document["kind"] == "Deployment")
+        .unwrap();
+    let mut pod = deployment["spec"]["template"].clone();
+    pod["apiVersion"] = json!("v1");
+    pod["kind"] = json!("Pod");
+    pod["metadata"]["name"] = json!("operator");
+    plane
+        .kubectl(&["create", "serviceaccount", "extra", "-n", &namespace], "")
+        .await
+        .unwrap();
+    pod["spec"]["serviceAccountName"] = json!("extra");
+    let apply = ["apply", "--dry-run=server", "-n", &namespace, "-f", "-"];
+    plane.kubectl(&apply, &pod.to_string()).await.unwrap();
+    pod["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = json!(true);
+    let refused = plane.kubectl(&apply, &pod.to_string()).await.unwrap_err();
+    assert!(
+        format!("{refused:#}").contains("restricted"),
+        "the admission is at work: {refused:#}"
+    );
+}

@@ -1,0 +1,144 @@
+//! What Helm renders.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::{CHART, binary, helm, render};
+
+/// The documents of a manifest.
+pub fn documents(manifest: &str) -> Vec<Value> {
+    let documents: Vec<Value> = serde_saphyr::from_multiple(manifest).unwrap();
+    documents
+        .into_iter()
+        .filter(|document| !document.is_null())
+        .collect()
+}
+
+fn of_kind(manifest: &str, kind: &str) -> Vec<Value> {
+    documents(manifest)
+        .into_iter()
+        .filter(|document| document["kind"] == kind)
+        .collect()
+}
+
+#[test]
+fn the_chart_lints() {
+    let output = helm(&["lint", "--strict", CHART]);
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
+}
+
+#[test]
+fn the_chart_brings_every_definition() {
+    let rendered = of_kind(&render(&[]).unwrap(), "CustomResourceDefinition");
+    let mut names: Vec<&str> = rendered
+        .iter()
+        .map(|crd| crd["metadata"]["name"].as_str().unwrap())
+        .collect();
+    names.sort_unstable();
+    let generated = kestra_iam_operator::api::crds();
+    let mut expected: Vec<String> = generated
+        .into_iter()
+        .map(|crd| crd.metadata.name.unwrap())
+        .collect();
+    expected.sort_unstable();
+    assert_eq!(names, expected);
+}
+
+#[test]
+fn the_binary_takes_the_flags_that_the_chart_sets() {
+    let values = [
+        r#"watchNamespace="team-a""#,
+        r#"clusterId="prod""#,
+        r#"formerClusterIds=["old","older"]"#,
+        r#"instanceHosts=["kestra.example.com"]"#,
+        r#"extraArgs=["--concurrency=32"]"#,
+    ];
+    let deployment = of_kind(&render(&values).unwrap(), "Deployment").remove(0);
+    let args = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+        .as_array()
+        .unwrap();
+    let args: Vec<&str> = args.iter().map(|arg| arg.as_str().unwrap()).collect();
+    for expected in [
+        "--watch-namespace=team-a",
+        "--former-cluster-ids=old,older",
+        "--namespaced-instances",
+    ] {
+        assert!(args.contains(&expected), "{args:?}");
+    }
+    let output = Command::new(binary())
+        .args(&args)
+        .arg("--help")
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn wrong_values_are_refused_with_the_name_of_the_field() {
+    for (value, field) in [
+        ("replicas=-1", "replicas"),
+        (r#"log={"format":"xml"}"#, "format"),
+        (
+            r#"clusterInstance={"name":"default","url":"kestra"}"#,
+            "url",
+        ),
+        ("replica=2", "replica"),
+    ] {
+        let error = render(&[value]).unwrap_err();
+        assert!(error.contains(field), "{value}: {error}");
+    }
+}
+
+#[test]
+fn one_watched_namespace_takes_no_right_on_secrets_elsewhere() {
+    let rendered = render(&[r#"watchNamespace="team-a""#]).unwrap();
+    let rules = of_kind(&rendered, "ClusterRole");
+    let rules = rules
+        .iter()
+        .flat_map(|role| role["rules"].as_array().unwrap().clone());
+    for rule in rules {
+        let resources = rule["resources"].as_array().unwrap().clone();
+        assert!(
+            !resources.iter().any(|resource| resource == "secrets"),
+            "{rule}"
+        );
+    }
+    let bindings = of_kind(&rendered, "RoleBinding");
+    assert!(
+        bindings
+            .iter()
+            .any(|binding| binding["metadata"]["namespace"] == "team-a")
+    );
+}
+
+#[test]
+fn no_right_is_a_wildcard_or_lets_rights_grow() {
+    let rendered = render(&[]).unwrap();
+    for role in [
+        of_kind(&rendered, "ClusterRole"),
+        of_kind(&rendered, "Role"),
+    ]
+    .concat()
+    {
+        let text = role["rules"].to_string();
+        for forbidden in [
+            "\"*\"",
+            "escalate",
+            "\"bind\"",
+            "impersonate",
+            "pods/exec",
+            "serviceaccounts/token",
+        ] {
+            assert!(!text.contains(forbidden), "{forbidden} in {text}");
+        }
+    }
+}

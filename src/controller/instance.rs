@@ -151,7 +151,7 @@ pub(super) async fn reconcile<K: Connects>(
         .metrics
         .reconciled(K::NAME.metric(), outcome, started.elapsed());
     if let Err(error) = &written {
-        warn!(kind = ?key.kind, key.name, "{error}");
+        warn!(object = %key, "{error}");
     }
     if stop.is_none() && written.is_ok() {
         context.memory.succeeded(&key);
@@ -190,11 +190,11 @@ fn note(context: &Context, key: &Key, before: Option<&Standing>, stop: Option<&S
     let was_ready = matches!(before, Some(Standing::Ready(_)));
     match stop {
         None if was_ready => {}
-        None => info!(kind = ?key.kind, key.namespace, key.name, "backend connected"),
+        None => info!(object = %key, "backend connected"),
         Some(stop) => {
             let blocked = blocked(key, stop);
             if was_ready {
-                warn!(kind = ?key.kind, key.namespace, key.name, reason = %blocked.reason, "{}", blocked.message);
+                warn!(object = %key, reason = %blocked.reason, "{}", blocked.message);
             }
             context.backends.set(key, Standing::Down(blocked));
         }

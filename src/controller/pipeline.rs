@@ -126,7 +126,7 @@ fn forget<K: Kind>(pass: &Pass<K>) -> Action {
     pass.context.wake_referrers(&key);
     pass.context.referrers.forget(&key);
     pass.context.memory.forget(&key);
-    info!(kind = ?key.kind, namespace = key.namespace, name = key.name, "deleted");
+    info!(object = %key, "deleted");
     Action::await_change()
 }
 
@@ -157,7 +157,7 @@ async fn conclude<K: Kind>(pass: &mut Pass<K>, stop: Option<Stop>) -> (Outcome, 
     pass.context.memory.succeeded(&key);
     match stop {
         Some(Stop::Blocked(blocked)) => {
-            debug!(kind = ?key.kind, key.namespace, key.name, reason = %blocked.reason, "waits");
+            debug!(object = %key, reason = %blocked.reason, "waits");
             (Outcome::Deferred, Action::requeue(pass.context.recheck()))
         }
         _ => (Outcome::Done, wake(pass)),
@@ -167,11 +167,11 @@ async fn conclude<K: Kind>(pass: &mut Pass<K>, stop: Option<Stop>) -> (Outcome, 
 fn retry(context: &Context, key: &Key, error: &Error) -> Action {
     let failures = context.memory.failed(key);
     let pause = error.retry_after(failures, rand::random());
-    let (kind, reason) = (key.kind, error.reason());
+    let reason = error.reason();
     if error.is_conflict() {
-        debug!(?kind, key.namespace, key.name, "changed meanwhile");
+        debug!(object = %key, "changed meanwhile");
     } else {
-        warn!(?kind, key.namespace, key.name, %reason, failures, ?pause, "{error}");
+        warn!(object = %key, %reason, failures, ?pause, "{error}");
     }
     Action::requeue(pause)
 }

@@ -1,6 +1,7 @@
 //! Who refers to what, so that a referent that appears or changes wakes exactly those who wait for it.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use kube::Resource;
@@ -61,6 +62,19 @@ pub struct Key {
     pub namespace: String,
     /// Its name.
     pub name: String,
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            namespace, name, ..
+        } = self;
+        let kind = self.kind.as_str();
+        match namespace.as_str() {
+            "" => write!(f, "{kind} {name}"),
+            _ => write!(f, "{kind} {namespace}/{name}"),
+        }
+    }
 }
 
 impl Key {

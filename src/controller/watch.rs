@@ -4,6 +4,7 @@ mod feed;
 
 use std::convert::Infallible;
 use std::future::{Future, ready};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +31,7 @@ use super::referrers::{Key, Referrers, Wakers, Wakeups};
 use super::secret_index::SecretIndex;
 use super::settings::Settings;
 use super::{instance, pipeline};
-use crate::api::names::FIELD_MANAGER;
+use crate::api::names::{ACKNOWLEDGED_UUID, COMPROMISED, FIELD_MANAGER, ROTATE_REQUESTED_AT};
 use crate::clock::Clock;
 use crate::ops::health::Component;
 use crate::ops::lease::Leadership;
@@ -153,6 +154,18 @@ fn until(stop: &CancellationToken, work: impl Future<Output = ()> + Send + 'stat
     })
 }
 
+/// Annotations by which people tell us something.
+const ORDERS: [&str; 3] = [ROTATE_REQUESTED_AT, COMPROMISED, ACKNOWLEDGED_UUID];
+
+/// Tells objects apart by what people ask for in annotations.
+fn orders<K: Resource>(object: &K) -> Option<u64> {
+    let mut hasher = DefaultHasher::new();
+    for order in ORDERS {
+        object.annotations().get(order).hash(&mut hasher);
+    }
+    Some(hasher.finish())
+}
+
 fn config(context: &Context) -> Config {
     Config::default()
         .concurrency(context.settings.concurrency)
@@ -167,10 +180,8 @@ fn objects<K: Kind>(
     beats: &Beats,
     stop: &CancellationToken,
 ) -> Run {
-    // What we write into the status is no reason to look again.
-    let relevant = predicates::generation
-        .combine(predicates::finalizers)
-        .combine(predicates::annotations);
+    // What we write ourselves, into the status or with the finalizer, is no reason to look again.
+    let relevant = predicates::generation.combine(orders);
     let events = identified(context, beats.heard(feed.events));
     let changed = events
         .applied_objects()
@@ -218,7 +229,7 @@ fn instances<K: Connects>(
             instance::gone(&forgetful, &key);
         }
     });
-    let relevant = predicates::generation.combine(predicates::annotations);
+    let relevant = predicates::generation.combine(orders);
     let changed = events
         .applied_objects()
         .predicate_filter(relevant, PredicateConfig::default());

@@ -309,7 +309,7 @@ async fn announce<K: TokenHolder>(
             .rotated(&backend.key.name, issue.reason.as_str());
     }
     let key = pass.key();
-    info!(kind = ?key.kind, key.namespace, key.name, generation = issue.generation, reason = %issue.reason, "token published");
+    info!(object = %key, generation = issue.generation, reason = %issue.reason, "token published");
     pass.findings
         .retain(|finding| finding.kind != ConditionType::TokenIssued);
     pass.findings.push(Finding::new(

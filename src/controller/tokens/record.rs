@@ -75,12 +75,11 @@ fn describe(
 ) {
     // An expiry that moves with each use is written down when the recorded schedule has run out, not before.
     let same = old.id.as_deref() == Some(current.id.as_str());
-    let recorded = old
+    let moved = old
         .expiration_time
         .as_ref()
-        .map(|time| time.0)
-        .filter(|_| same);
-    let recorded = recorded.or(current.expires);
+        .filter(|told| same && Some(told.0) != current.expires.map(whole));
+    let recorded = moved.map_or(current.expires, |told| Some(told.0));
     let was_due = schedule(policy, current, recorded, &sight.seen.seed).due;
     let is_over = plan
         .schedule

@@ -47,7 +47,7 @@ pub(super) async fn revoke<K: TokenHolder>(
         .metrics
         .revoked(&backend.key.name, reason.as_str());
     let key = pass.key();
-    info!(kind = ?key.kind, key.namespace, key.name, token = %id, %reason, "token revoked");
+    info!(object = %key, token = %id, %reason, "token revoked");
     if end == End::Settled {
         let message = format!(
             "a value of {} that was never published was revoked",

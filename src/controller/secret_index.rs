@@ -10,14 +10,18 @@ use crate::api::names::{OWNER_KIND, OWNER_NAME};
 
 /// Names of Secrets by the object that their labels name. A name may be of a Secret that is gone by now.
 #[derive(Debug, Default)]
-pub struct SecretIndex(Mutex<HashMap<Key, BTreeSet<String>>>);
+pub struct SecretIndex {
+    owned: Mutex<HashMap<Key, BTreeSet<String>>>,
+    /// The versions that answered writes of ours made, by Secret, until the watch shows them: they are no news.
+    written: Mutex<HashMap<Identity, Option<String>>>,
+}
 
 impl SecretIndex {
     /// Notes a Secret, and tells whose it is.
     pub fn note(&self, metadata: &ObjectMeta) -> Option<Key> {
         let owner = owner(metadata)?;
         let name = metadata.name.clone()?;
-        let mut index = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut index = self.owned.lock().unwrap_or_else(PoisonError::into_inner);
         index.entry(owner.clone()).or_default().insert(name);
         Some(owner)
     }
@@ -25,7 +29,9 @@ impl SecretIndex {
     /// Forgets a Secret that is gone, and tells whose it was.
     pub fn forget(&self, metadata: &ObjectMeta) -> Option<Key> {
         let owner = owner(metadata)?;
-        let mut index = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.remove(&version(metadata).0);
+        let mut index = self.owned.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(names) = index.get_mut(&owner) {
             names.remove(metadata.name.as_deref().unwrap_or_default());
             if names.is_empty() {
@@ -35,12 +41,39 @@ impl SecretIndex {
         Some(owner)
     }
 
+    /// Notes the answer to a write of ours.
+    pub fn wrote(&self, metadata: &ObjectMeta) {
+        let (secret, version) = version(metadata);
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.insert(secret, version);
+    }
+
+    /// Whether what the watch shows was not made by an answered write of ours.
+    #[must_use]
+    pub fn is_news(&self, metadata: &ObjectMeta) -> bool {
+        let (secret, version) = version(metadata);
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_ours = written.get(&secret) == Some(&version);
+        if is_ours {
+            written.remove(&secret);
+        }
+        !is_ours
+    }
+
     /// The Secrets of an object.
     #[must_use]
     pub fn get(&self, owner: &Key) -> BTreeSet<String> {
-        let index = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let index = self.owned.lock().unwrap_or_else(PoisonError::into_inner);
         index.get(owner).cloned().unwrap_or_default()
     }
+}
+
+/// Namespace and name of a Secret.
+type Identity = (Option<String>, Option<String>);
+
+fn version(metadata: &ObjectMeta) -> (Identity, Option<String>) {
+    let identity = (metadata.namespace.clone(), metadata.name.clone());
+    (identity, metadata.resource_version.clone())
 }
 
 /// The object that a Secret's labels name.
@@ -92,5 +125,18 @@ mod tests {
         );
         index.forget(&metadata("ServiceAccount", "one"));
         assert_eq!(index.get(&owner), ["two".to_owned()].into());
+    }
+
+    #[test]
+    fn our_own_write_is_no_news_once() {
+        let index = SecretIndex::default();
+        let at = |version: &str| ObjectMeta {
+            resource_version: Some(version.to_owned()),
+            ..metadata("ServiceAccount", "one")
+        };
+        index.wrote(&at("7"));
+        assert!(!index.is_news(&at("7")));
+        assert!(index.is_news(&at("7")), "seen again after a new list");
+        assert!(index.is_news(&at("8")));
     }
 }

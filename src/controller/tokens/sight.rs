@@ -203,6 +203,7 @@ impl Sight {
             let known = old.retired.iter().find(|(retired, _)| retired == id);
             (id.clone(), known.map_or(answered, |(_, since)| *since))
         };
+        pass.context.secrets_of.wrote(&metadata);
         self.seen.recorded = Some(Recorded {
             generation: history.current.generation,
             secret_name: Some(entry.dressing.name.to_owned()),
@@ -234,6 +235,7 @@ impl Sight {
         entry: &Entry<'_>,
         metadata: ObjectMeta,
     ) {
+        pass.context.secrets_of.wrote(&metadata);
         if let Some(recorded) = &mut self.seen.recorded {
             recorded
                 .resource_version

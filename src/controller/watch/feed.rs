@@ -172,7 +172,10 @@ pub(super) async fn secrets(context: Arc<Context>, events: Events<PartialObjectM
     let handle = |event: Event<PartialObjectMeta<Secret>>| {
         let (owner, is_news) = match &event {
             Event::InitApply(secret) => (context.secrets_of.note(&secret.metadata), false),
-            Event::Apply(secret) => (context.secrets_of.note(&secret.metadata), true),
+            Event::Apply(secret) => {
+                let is_news = context.secrets_of.is_news(&secret.metadata);
+                (context.secrets_of.note(&secret.metadata), is_news)
+            }
             Event::Delete(secret) => (context.secrets_of.forget(&secret.metadata), true),
             Event::Init | Event::InitDone => (None, false),
         };

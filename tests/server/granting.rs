@@ -261,6 +261,62 @@ async fn the_owner_of_a_group_manages_its_members_and_no_others() {
         .is(403);
 }
 
+#[tokio::test]
+async fn an_owner_who_may_not_enter_the_tenant_manages_nobody() {
+    let server = Server::start().await;
+    let (own, caller) = server.somebody_who(json!({})).await;
+    let group = server.group("own").await;
+    let member = format!("/main/groups/{group}/members/{own}");
+    server.admin().put_nothing(&member).await.is(200);
+    let owner = format!("/main/groups/{group}/members/membership/{own}?membership=OWNER");
+    server.admin().put_nothing(&owner).await.is(200);
+    caller
+        .get(&format!("/main/groups/{group}/members"))
+        .await
+        .is(200);
+    server
+        .admin()
+        .delete(&format!("/main/tenant-access/{own}"))
+        .await
+        .is(204);
+    caller
+        .get(&format!("/main/groups/{group}/members"))
+        .await
+        .is(403);
+}
+
+#[tokio::test]
+async fn rights_in_one_tenant_are_none_in_another() {
+    let server = Server::start().await;
+    server
+        .admin()
+        .post("/tenants", json!({"id": "other", "name": "Other"}))
+        .await
+        .is(200);
+    let (own, caller) = server.somebody_who(json!({"GROUP": ["READ"]})).await;
+    let group = bound_group(&server, "admin_main").await;
+    server
+        .admin()
+        .put_nothing(&format!("/main/groups/{group}/members/{own}"))
+        .await
+        .is(200);
+    server
+        .admin()
+        .put_nothing(&format!("/other/tenant-access/{own}"))
+        .await
+        .is(201);
+    caller.get("/main/groups/search").await.is(200);
+    caller.get("/main/service-accounts").await.is(200);
+    caller.get("/other/groups/search").await.is(403);
+    caller.get("/other/service-accounts").await.is(403);
+    let access = server
+        .admin()
+        .get(&format!("/other/tenant-access/{own}"))
+        .await
+        .json();
+    assert_eq!(access["roles"], json!([]));
+}
+
 async fn issue(caller: &Caller<'_>, account: &str) -> u16 {
     let path = format!("/main/service-accounts/{account}/api-tokens");
     caller.post(&path, json!({"name": "stolen"})).await.status

@@ -134,6 +134,20 @@ async fn a_use_shows_in_lists_at_once_and_in_the_database_after_the_flush() {
 }
 
 #[tokio::test]
+async fn a_use_is_written_down_once() {
+    let server = Server::start().await;
+    let account = server.account("ci").await;
+    let (id, value) = server.token(&account).await;
+    server.bearer(&value).get("/me").await.is(200);
+    server.app.flush_usage().await.unwrap();
+    let mut db = super::audit::open(&server).await;
+    let wiped = sqlx::query("UPDATE tokens SET last_used = NULL");
+    wiped.execute(&mut db).await.unwrap();
+    server.app.flush_usage().await.unwrap();
+    assert_eq!(stored_use(&server, &id).await, None);
+}
+
+#[tokio::test]
 async fn a_use_of_a_revoked_one_does_not_stop_the_flush() {
     let server = Server::start().await;
     let account = server.account("ci").await;

@@ -70,6 +70,17 @@ async fn an_account_cannot_log_in_by_basic() {
 }
 
 #[tokio::test]
+async fn an_account_cannot_log_in_by_basic_even_with_a_password() {
+    let server = Server::start().await;
+    let (user, account) = (rick(&server).await, server.account("ci").await);
+    let mut db = super::audit::open(&server).await;
+    let given = "UPDATE passwords SET principal_id = $2 WHERE principal_id = $1";
+    let given = sqlx::query(given).bind(&user).bind(&account);
+    given.execute(&mut db).await.unwrap();
+    server.basic("ci", PASSWORD).get("/me").await.is(401);
+}
+
+#[tokio::test]
 async fn passwords_are_kept_as_argon2id() {
     let server = Server::start().await;
     let user = rick(&server).await;

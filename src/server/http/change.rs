@@ -13,7 +13,6 @@ use super::trail::Trail;
 /// A change under way. Dropped without [`Change::commit`] it has not happened.
 pub(crate) struct Change {
     tx: Transaction<'static, Sqlite>,
-    app: App,
     trail: Arc<Trail>,
 }
 
@@ -21,14 +20,13 @@ impl Change {
     pub(crate) async fn begin(app: &App, trail: &Arc<Trail>) -> Result<Self, Error> {
         Ok(Self {
             tx: app.store().write().await?,
-            app: app.clone(),
             trail: Arc::clone(trail),
         })
     }
 
     /// Makes the change and its record lasting, both or neither. `about` are the ids that the path does not tell.
     pub(crate) async fn commit(mut self, about: &[&str]) -> Result<(), Error> {
-        self.trail.succeeded(&mut self.tx, &self.app, about).await?;
+        self.trail.succeeded(&mut self.tx, about).await?;
         Ok(self.tx.commit().await?)
     }
 }

@@ -4,6 +4,7 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 
 use crate::iam::model::TokenValue;
 use crate::server::app::App;
@@ -20,9 +21,13 @@ enum Shown {
 }
 
 /// Finds out who calls. Everything that does not work is the same 401.
-pub(crate) async fn authenticate(app: &App, headers: &HeaderMap) -> Result<Principal, Error> {
+pub(crate) async fn authenticate(
+    app: &App,
+    headers: &HeaderMap,
+    now: Timestamp,
+) -> Result<Principal, Error> {
     match shown(headers).ok_or(Error::Unauthorized)? {
-        Shown::Token(value) => by_token(app, &value).await,
+        Shown::Token(value) => by_token(app, &value, now).await,
         Shown::Password { name, password } => by_password(app, &name, password).await,
     }
 }
@@ -39,28 +44,24 @@ fn shown(headers: &HeaderMap) -> Option<Shown> {
     }
     let decoded = String::from_utf8(STANDARD.decode(rest).ok()?).ok()?;
     let (name, password) = decoded.split_once(':')?;
-    if name.is_empty() {
-        return None;
-    }
     Some(Shown::Password {
         name: name.to_owned(),
         password: TokenValue::new(password.to_owned()),
     })
 }
 
-async fn by_token(app: &App, value: &TokenValue) -> Result<Principal, Error> {
+async fn by_token(app: &App, value: &TokenValue, now: Timestamp) -> Result<Principal, Error> {
     let mut db = app.store().read().await?;
     let found = tokens::by_hash(&mut db, &hash(value.expose())).await?;
     drop(db);
     let tokens::Owned { token, owner } = found.ok_or(Error::Unauthorized)?;
     let noted = app.usage().of(&token.id).and_then(|mark| mark.exp);
-    let last_used = app.now();
-    let exp = match judge_use(token.lifetime()?, noted, last_used) {
+    let exp = match judge_use(token.lifetime()?, noted, now) {
         Use::Refused => return Err(Error::Unauthorized),
         Use::Granted { exp } => exp,
         Use::Prolonged { exp } => {
             let mark = Mark {
-                last_used,
+                last_used: now,
                 exp: Some(exp),
             };
             // Revoked while we looked: nobody is told that it works.
@@ -70,7 +71,11 @@ async fn by_token(app: &App, value: &TokenValue) -> Result<Principal, Error> {
             Some(exp)
         }
     };
-    app.usage().note(&token.id, Mark { last_used, exp });
+    let mark = Mark {
+        last_used: now,
+        exp,
+    };
+    app.usage().note(&token.id, mark);
     Ok(owner)
 }
 

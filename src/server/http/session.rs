@@ -32,20 +32,20 @@ impl FromRequestParts<App> for Session {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
-        let caller = authenticate(app, &parts.headers).await?;
         let trail = trail_of(parts)?;
+        let caller = authenticate(app, &parts.headers, trail.now).await?;
         trail.name(&caller);
         Ok(Self {
             app: app.clone(),
             caller,
-            now: app.now(),
+            now: trail.now,
             trail,
         })
     }
 }
 
 /// The trail that [`super::trail::follow`] laid.
-pub(crate) fn trail_of(parts: &Parts) -> Result<Arc<Trail>, Error> {
+fn trail_of(parts: &Parts) -> Result<Arc<Trail>, Error> {
     let trail = parts.extensions.get::<Arc<Trail>>();
     trail.cloned().ok_or(Error::Corrupt("trail"))
 }

@@ -11,6 +11,7 @@ use axum::extract::{ConnectInfo, MatchedPath, RawPathParams, Request, State};
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
+use jiff::Timestamp;
 
 use crate::server::app::App;
 use crate::server::error::Error;
@@ -24,6 +25,8 @@ const LONGEST_ID: usize = 36;
 /// What is known of a request before it is answered.
 #[derive(Debug)]
 pub(crate) struct Trail {
+    /// The instant of the request; the clock is read once.
+    pub(crate) now: Timestamp,
     operation: String,
     tenant: Option<String>,
     /// The ids in the path, in order.
@@ -33,13 +36,14 @@ pub(crate) struct Trail {
 }
 
 impl Trail {
-    fn of(request: &Request, params: &RawPathParams) -> Self {
+    fn of(request: &Request, params: &RawPathParams, now: Timestamp) -> Self {
         let route = request.extensions().get::<MatchedPath>();
         let path = route.map_or("", MatchedPath::as_str);
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
         let ids = params.iter().map(|(name, value)| (name, harmless(value)));
         let (tenant, target): (Vec<_>, Vec<_>) = ids.partition(|(name, _)| *name == "tenant");
         Self {
+            now,
             operation: format!("{} {path}", request.method()),
             tenant: tenant.into_iter().next().map(|(_, id)| id),
             target: target.into_iter().map(|(_, id)| id).collect(),
@@ -54,28 +58,17 @@ impl Trail {
     }
 
     /// Records a change that succeeds with the transaction it is in; `about` are ids that the path does not tell.
-    pub(crate) async fn succeeded(
-        &self,
-        db: &mut Db,
-        app: &App,
-        about: &[&str],
-    ) -> Result<(), Error> {
-        self.record(db, app, about, "SUCCESS").await
+    pub(crate) async fn succeeded(&self, db: &mut Db, about: &[&str]) -> Result<(), Error> {
+        self.record(db, about, "SUCCESS").await
     }
 
     async fn refused(&self, app: &App, status: StatusCode) -> Result<(), Error> {
         let mut tx = app.store().write().await?;
-        self.record(&mut tx, app, &[], status.as_str()).await?;
+        self.record(&mut tx, &[], status.as_str()).await?;
         Ok(tx.commit().await?)
     }
 
-    async fn record(
-        &self,
-        db: &mut Db,
-        app: &App,
-        about: &[&str],
-        result: &str,
-    ) -> Result<(), Error> {
+    async fn record(&self, db: &mut Db, about: &[&str], result: &str) -> Result<(), Error> {
         let Some((actor_id, actor_name)) = self.actor.get() else {
             return Ok(());
         };
@@ -90,7 +83,7 @@ impl Trail {
             source: &self.source,
             result,
         };
-        append(db, &entry, app.now()).await
+        append(db, &entry, self.now).await
     }
 }
 
@@ -101,7 +94,7 @@ pub(crate) async fn follow(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let trail = Arc::new(Trail::of(&request, &params));
+    let trail = Arc::new(Trail::of(&request, &params, app.now()));
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
     request.extensions_mut().insert(Arc::clone(&trail));
     let response = next.run(request).await;

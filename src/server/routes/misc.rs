@@ -30,7 +30,7 @@ async fn health(State(app): State<App>) -> Result<Json<Value>, Error> {
 /// 1.x tells everybody, 2.x only those who authenticate.
 async fn configs(State(app): State<App>, headers: HeaderMap) -> Result<Json<Value>, Error> {
     if app.compat() == Compat::V2 {
-        authenticate(&app, &headers).await?;
+        authenticate(&app, &headers, app.now()).await?;
     }
     Ok(Json(json!({
         "uuid": app.uuid(),

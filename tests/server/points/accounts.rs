@@ -171,6 +171,42 @@ async fn p21_a_delete_in_one_of_two_tenants_leaves_the_other() {
 }
 
 #[tokio::test]
+async fn p21_a_deleted_account_that_comes_back_has_what_a_new_one_has() {
+    let server = Server::start().await;
+    server
+        .admin()
+        .post("/tenants", json!({"id": "other", "name": "Other"}))
+        .await
+        .is(200);
+    let body = json!({"name": "both", "tenants": ["main", "other"]});
+    let account = server
+        .admin()
+        .post("/service-accounts", body)
+        .await
+        .is(200)
+        .id();
+    server.bind(&account, "viewer_main").await;
+    let group = server.group("g").await;
+    server
+        .admin()
+        .put_nothing(&format!("/main/groups/{group}/members/{account}"))
+        .await
+        .is(200);
+    server
+        .admin()
+        .delete(&format!("{ACCOUNTS}/{account}"))
+        .await
+        .is(200);
+    let access = format!("/main/tenant-access/{account}");
+    server.admin().put_nothing(&access).await.is(201);
+    let access = server.admin().get(&access).await.is(200).json();
+    assert_eq!(
+        (&access["roles"], &access["groups"]),
+        (&json!([]), &json!([]))
+    );
+}
+
+#[tokio::test]
 async fn p21_after_the_flag_is_set_the_get_shows_it() {
     let server = Server::start().await;
     let account = server.account("ci").await;

@@ -1,6 +1,6 @@
 //! The server as a process: its flags, its patience with clients, and how it stops.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -122,8 +122,14 @@ impl Running {
 async fn rest_of(mut stream: TcpStream) -> String {
     let read = tokio::task::spawn_blocking(move || {
         let mut text = Vec::new();
-        // A connection that is reset has ended as well.
-        let _ = stream.read_to_end(&mut text);
+        if let Err(error) = stream.read_to_end(&mut text) {
+            // A connection that is reset has ended as well.
+            assert_eq!(
+                error.kind(),
+                ErrorKind::ConnectionReset,
+                "the server holds the connection"
+            );
+        }
         String::from_utf8_lossy(&text).into_owned()
     });
     read.await.unwrap()

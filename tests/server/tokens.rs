@@ -111,6 +111,26 @@ async fn it_dies_with_its_owner() {
 }
 
 #[tokio::test]
+async fn nothing_of_a_deleted_owner_is_left() {
+    let server = Server::start().await;
+    let (account, group) = (server.account("ci").await, server.group("g").await);
+    server.token(&account).await;
+    server.bind(&account, "viewer_main").await;
+    let member = format!("/main/groups/{group}/members/{account}");
+    server.admin().put_nothing(&member).await.is(200);
+    server
+        .admin()
+        .delete(&format!("/service-accounts/{account}"))
+        .await
+        .is(204);
+    let left = "SELECT (SELECT COUNT(*) FROM tokens WHERE principal_id = $1)
+                     + (SELECT COUNT(*) FROM bindings WHERE principal_id = $1)
+                     + (SELECT COUNT(*) FROM memberships WHERE principal_id = $1)
+                     + (SELECT COUNT(*) FROM tenant_access WHERE principal_id = $1)";
+    assert_eq!(stored(&server, left, &account).await, Some(0));
+}
+
+#[tokio::test]
 async fn a_use_shows_in_lists_at_once_and_in_the_database_after_the_flush() {
     let server = Server::start().await;
     let account = server.account("ci").await;

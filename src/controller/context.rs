@@ -73,6 +73,12 @@ pub struct Stores {
 }
 
 impl Stores {
+    /// Whether every store was filled once.
+    #[must_use]
+    pub fn are_filled(&self) -> bool {
+        *self.unfilled.borrow() == 0
+    }
+
     /// Waits until every store was filled once.
     ///
     /// Not by the stores' own `wait_until_ready`: it wakes one of several waiters only (kube-runtime 5.0.0).

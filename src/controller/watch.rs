@@ -166,6 +166,28 @@ fn orders<K: Resource>(object: &K) -> Option<u64> {
     Some(hasher.finish())
 }
 
+/// A controller that ends when its passes have. Before all stores are full no pass does anything, but the runtime would
+/// wait for them, for ever where a definition is missing: then it ends at once.
+fn in_order(
+    context: &Arc<Context>,
+    stop: &CancellationToken,
+    run: impl Future<Output = ()> + Send + 'static,
+) -> Run {
+    let (context, stop) = (Arc::clone(context), stop.clone());
+    let stopped_idle = async move {
+        stop.cancelled().await;
+        if context.stores.are_filled() {
+            std::future::pending::<()>().await;
+        }
+    };
+    Box::pin(async move {
+        tokio::select! {
+            () = run => {}
+            () = stopped_idle => {}
+        }
+    })
+}
+
 fn config(context: &Context) -> Config {
     Config::default()
         .concurrency(context.settings.concurrency)
@@ -191,7 +213,7 @@ fn objects<K: Kind>(
         .reconcile_on(receiving(woken))
         .graceful_shutdown_on(stop.clone().cancelled_owned());
     let run = controller.run(pipeline::reconcile::<K>, never, Arc::clone(context));
-    Box::pin(run.for_each(|_| ready(())))
+    in_order(context, stop, run.for_each(|_| ready(())))
 }
 
 /// An object whose identity at the backend changes, or that is gone, wakes those who refer to it. The store has it by
@@ -238,7 +260,7 @@ fn instances<K: Connects>(
         .reconcile_on(receiving(woken))
         .graceful_shutdown_on(stop.clone().cancelled_owned());
     let run = controller.run(instance::reconcile::<K>, never, Arc::clone(context));
-    Box::pin(run.for_each(|_| ready(())))
+    in_order(context, stop, run.for_each(|_| ready(())))
 }
 
 fn receiving<K: Resource<DynamicType = ()> + 'static>(

@@ -2,7 +2,7 @@
 
 use testbed::{ControlPlane, Exit};
 
-use crate::replica::{Replica, holder, leases};
+use crate::replica::{Replica, control, holder, leases};
 
 /// Two replicas, the first of which leads.
 async fn two(control: &ControlPlane, namespace: &str) -> (Replica, Replica) {
@@ -21,7 +21,7 @@ async fn two(control: &ControlPlane, namespace: &str) -> (Replica, Replica) {
 
 #[tokio::test]
 async fn of_two_replicas_one_leads() {
-    let control = ControlPlane::shared().await;
+    let control = control().await;
     let namespace = control.namespace("two").await.unwrap();
     let (first, second) = two(control, &namespace).await;
     let of = async |replica: &Replica| replica.get("/metrics").await.body;
@@ -31,7 +31,7 @@ async fn of_two_replicas_one_leads() {
 
 #[tokio::test]
 async fn when_the_leader_is_killed_the_other_leads() {
-    let control = ControlPlane::shared().await;
+    let control = control().await;
     let namespace = control.namespace("killed").await.unwrap();
     let (first, second) = two(control, &namespace).await;
     assert_eq!(first.process.kill().await.unwrap(), Exit::Signal(9));
@@ -42,7 +42,7 @@ async fn when_the_leader_is_killed_the_other_leads() {
 
 #[tokio::test]
 async fn a_leader_that_was_frozen_ends_once_another_has_taken_over() {
-    let control = ControlPlane::shared().await;
+    let control = control().await;
     let namespace = control.namespace("frozen").await.unwrap();
     let (first, second) = two(control, &namespace).await;
     first.process.pause().unwrap();
@@ -62,12 +62,11 @@ async fn a_leader_that_was_frozen_ends_once_another_has_taken_over() {
 
 #[tokio::test]
 async fn without_an_election_there_is_no_lease() {
-    let control = ControlPlane::shared().await;
+    let control = control().await;
     let namespace = control.namespace("alone").await.unwrap();
     let kubeconfig = control.kubeconfig();
     let only = Replica::start(&kubeconfig, &namespace, "only", &["--leader-elect=false"]).await;
-    only.reports("leadership  ready: acts without an election")
-        .await;
+    only.reports("ready: acts without an election").await;
     assert!(
         only.get("/metrics")
             .await

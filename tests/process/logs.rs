@@ -1,11 +1,11 @@
 //! What the real binary logs.
 
-use testbed::{ControlPlane, Exit};
+use testbed::Exit;
 
-use crate::replica::Replica;
+use crate::replica::{Replica, control};
 
 async fn log_of(format: &str, level: &str) -> String {
-    let control = ControlPlane::shared().await;
+    let control = control().await;
     let namespace = control.namespace("logs").await.unwrap();
     let flags = [
         format!("--log-format={format}"),

@@ -1,14 +1,15 @@
 //! `/livez`, `/readyz` and `/metrics` of the real binary.
 
+use kestra_iam_operator::api;
 use testbed::{ControlPlane, Exit, Scratch};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::replica::Replica;
+use crate::replica::{Replica, control};
 
 #[tokio::test]
 async fn a_replica_that_leads_is_alive_and_ready_and_measured() {
-    let control = ControlPlane::shared().await;
+    let control = control().await;
     let namespace = control.namespace("probes").await.unwrap();
     let replica = Replica::start(&control.kubeconfig(), &namespace, "only", &[]).await;
     replica.leads().await;
@@ -61,8 +62,39 @@ async fn without_an_api_server_a_replica_is_alive_but_not_ready_and_says_why() {
 }
 
 #[tokio::test]
+async fn a_cluster_without_the_custom_resources_is_waited_for() {
+    let bare = ControlPlane::start().await.unwrap();
+    let namespace = bare.namespace("bare").await.unwrap();
+    let replica = Replica::start(&bare.kubeconfig(), &namespace, "only", &[]).await;
+    let ready = replica
+        .reports("waiting for the first lists of custom resources")
+        .await;
+    assert_eq!(ready.status, 503);
+    bare.install(&api::to_yaml(&api::crds()).unwrap())
+        .await
+        .unwrap();
+    replica.leads().await;
+}
+
+#[tokio::test]
+async fn a_cluster_without_the_custom_resources_holds_up_no_end() {
+    let bare = ControlPlane::start().await.unwrap();
+    let namespace = bare.namespace("bare").await.unwrap();
+    let replica = Replica::start(&bare.kubeconfig(), &namespace, "only", &[]).await;
+    replica
+        .reports("waiting for the first lists of custom resources")
+        .await;
+    assert_eq!(replica.process.terminate().await.unwrap(), Exit::Code(0));
+    let log = replica.process.log();
+    assert!(
+        log.contains("Ended in order") && !log.contains("cut off"),
+        "{log}"
+    );
+}
+
+#[tokio::test]
 async fn a_lease_that_may_not_be_touched_is_named_with_the_reason() {
-    let control = ControlPlane::shared().await;
+    let control = control().await;
     let namespace = control.namespace("norights").await.unwrap();
     control
         .kubectl(
@@ -79,7 +111,7 @@ async fn a_lease_that_may_not_be_touched_is_named_with_the_reason() {
 
 #[tokio::test]
 async fn a_client_that_sends_no_request_is_cut_off() {
-    let control = ControlPlane::shared().await;
+    let control = control().await;
     let namespace = control.namespace("slow").await.unwrap();
     let replica = Replica::start(&control.kubeconfig(), &namespace, "only", &[]).await;
     let address = replica.url.trim_start_matches("http://");

@@ -4,8 +4,10 @@ use std::path::Path;
 use std::process::Command;
 
 use k8s_openapi::api::coordination::v1::Lease;
+use kestra_iam_operator::api;
 use kube::Api;
 use testbed::{ControlPlane, Process, Scratch};
+use tokio::sync::OnceCell;
 
 /// Intervals that make an election quick and leave room for a busy machine.
 pub(crate) const QUICK: [&str; 4] = [
@@ -79,10 +81,31 @@ impl Replica {
             .unwrap()
     }
 
+    /// Waits until it leads and all its parts are ready.
     pub(crate) async fn leads(&self) {
-        let answer = self.reports("leadership  ready: leads").await;
-        assert_eq!(answer.status, 200, "{}", answer.body);
+        let led = async || {
+            let answer = self.get("/readyz").await;
+            (answer.status == 200 && answer.body.contains("ready: leads")).then_some(())
+        };
+        self.process
+            .wait_for("a leader that is ready", led)
+            .await
+            .unwrap();
     }
+}
+
+/// The shared control plane, once it knows the custom resources.
+pub(crate) async fn control() -> &'static ControlPlane {
+    static INSTALLED: OnceCell<()> = OnceCell::const_new();
+    let control = ControlPlane::shared().await;
+    let install = async || {
+        control
+            .install(&api::to_yaml(&api::crds()).unwrap())
+            .await
+            .unwrap()
+    };
+    INSTALLED.get_or_init(install).await;
+    control
 }
 
 /// The Leases of a namespace.

@@ -1,14 +1,14 @@
 //! The end of the real binary.
 
 use rustix::process::{Signal, kill_process};
-use testbed::{ControlPlane, Exit};
+use testbed::Exit;
 
 use crate::proxy::Wire;
-use crate::replica::{Replica, holder, leases};
+use crate::replica::{Replica, control, holder, leases};
 
 #[tokio::test]
 async fn sigterm_releases_the_lease_and_ends_with_success() {
-    let control = ControlPlane::shared().await;
+    let control = control().await;
     let namespace = control.namespace("term").await.unwrap();
     let replica = Replica::start(&control.kubeconfig(), &namespace, "only", &[]).await;
     replica.leads().await;
@@ -26,7 +26,7 @@ async fn sigterm_releases_the_lease_and_ends_with_success() {
 
 #[tokio::test]
 async fn sigint_is_as_good() {
-    let control = ControlPlane::shared().await;
+    let control = control().await;
     let namespace = control.namespace("int").await.unwrap();
     let replica = Replica::start(&control.kubeconfig(), &namespace, "only", &[]).await;
     replica.leads().await;
@@ -40,7 +40,7 @@ async fn sigint_is_as_good() {
 
 #[tokio::test]
 async fn a_replica_that_stands_by_leaves_the_lease_alone() {
-    let control = ControlPlane::shared().await;
+    let control = control().await;
     let namespace = control.namespace("standby").await.unwrap();
     let leader = Replica::start(&control.kubeconfig(), &namespace, "leader", &[]).await;
     leader.leads().await;
@@ -54,7 +54,7 @@ async fn a_replica_that_stands_by_leaves_the_lease_alone() {
 
 #[tokio::test]
 async fn an_end_is_not_held_up_by_an_api_server_that_does_not_answer() {
-    let control = ControlPlane::shared().await;
+    let control = control().await;
     let namespace = control.namespace("hung").await.unwrap();
     let wire = Wire::to(control).await;
     let replica = Replica::start(wire.kubeconfig(), &namespace, "only", &[]).await;
@@ -70,7 +70,7 @@ async fn an_end_is_not_held_up_by_an_api_server_that_does_not_answer() {
 
 #[tokio::test]
 async fn a_second_signal_ends_at_once() {
-    let control = ControlPlane::shared().await;
+    let control = control().await;
     let namespace = control.namespace("twice").await.unwrap();
     let wire = Wire::to(control).await;
     let replica = Replica::start(wire.kubeconfig(), &namespace, "only", &[]).await;

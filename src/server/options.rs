@@ -29,10 +29,7 @@ impl Compat {
     }
 }
 
-/// Runs the embedded IAM server: the IAM part of Kestra's HTTP API over one SQLite file.
-///
-/// The first superadmin comes from `--admin-token-file`, from the environment variable `KESTRA_IAM_ADMIN_TOKEN` (its
-/// token's value), or from `POST /api/v1/setup` as long as nobody is there. There is no built-in password.
+/// What the embedded IAM server is told.
 #[derive(Args, Clone, Debug)]
 pub struct ServerArgs {
     /// Address to listen on; port 0 takes a free one, which is printed on standard output
@@ -49,6 +46,9 @@ pub struct ServerArgs {
     pub data: PathBuf,
 
     /// File with the superadmin's token; if it is missing, a new token is written there (mode 0600)
+    ///
+    /// Without this flag the environment variable `KESTRA_IAM_ADMIN_TOKEN` is the token. Without both, whoever first
+    /// calls `POST /api/v1/setup` becomes the superadmin: keep the address to yourself until then.
     #[arg(long, env = "KESTRA_IAM_ADMIN_TOKEN_FILE", value_name = "FILE")]
     pub admin_token_file: Option<PathBuf>,
 

@@ -121,6 +121,7 @@ fn row(page: &mut String, flag: &Arg) {
         .or(flag.get_help())
         .unwrap()
         .to_string()
+        .replace("\n\n", ". ")
         .replace('|', "\\|");
     let value = flag
         .get_value_names()

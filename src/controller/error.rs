@@ -153,13 +153,13 @@ mod tests {
             method: "GET",
             path: "/api/v1/me",
         };
-        let retry_after = Some(Duration::from_secs(600));
+        let retry_after = Some(Duration::from_mins(10));
         let error = Error::from(client::Error::Throttled {
             call,
             status: 429,
             retry_after,
         });
-        assert_eq!(error.retry_after(1, 0.5), Duration::from_secs(600));
+        assert_eq!(error.retry_after(1, 0.5), Duration::from_mins(10));
         assert_eq!(error.reason(), Reason::BackendThrottled);
     }
 }

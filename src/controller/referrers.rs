@@ -223,7 +223,7 @@ mod tests {
         );
         let role = key(KindName::Role, "runner");
         referrers.note(&account, [bots.clone(), role.clone()].into());
-        assert_eq!(referrers.of(&bots), [account.clone()]);
+        assert_eq!(referrers.of(&bots), std::slice::from_ref(&account));
         referrers.note(&account, [role.clone()].into());
         assert!(referrers.of(&bots).is_empty());
         referrers.forget(&account);

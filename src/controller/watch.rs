@@ -158,6 +158,7 @@ fn until(stop: &CancellationToken, work: impl Future<Output = ()> + Send + 'stat
 const ORDERS: [&str; 3] = [ROTATE_REQUESTED_AT, COMPROMISED, ACKNOWLEDGED_UUID];
 
 /// Tells objects apart by what people ask for in annotations.
+#[expect(clippy::unnecessary_wraps, reason = "what a predicate is")]
 fn orders<K: Resource>(object: &K) -> Option<u64> {
     let mut hasher = DefaultHasher::new();
     for order in ORDERS {

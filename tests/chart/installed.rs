@@ -11,7 +11,7 @@ use crate::{CHART, binary, helm, render};
 const HOME: &str = "iam";
 
 /// Installs the chart with an instance in its values, as the README tells.
-async fn install(plane: &ControlPlane, url: &str) {
+fn install(plane: &ControlPlane, url: &str) {
     let kubeconfig = plane.kubeconfig();
     let instance = json!({
         "name": "default", "url": url, "tenant": "main", "secretName": "kestra-credential",
@@ -43,7 +43,7 @@ async fn install(plane: &ControlPlane, url: &str) {
 async fn the_operator_works_with_the_rights_that_the_chart_gives() {
     let plane = ControlPlane::start().await.unwrap();
     let server = IamServer::start(binary(), &[] as &[&str]).await.unwrap();
-    install(&plane, server.url()).await;
+    install(&plane, server.url());
     let secret = format!("--from-literal=token={}", server.admin_token());
     plane
         .kubectl(
@@ -94,7 +94,7 @@ async fn the_operator_works_with_the_rights_that_the_chart_gives() {
         .kubectl(&["apply", "-n", "team-a", "-f", "-"], &objects())
         .await
         .unwrap();
-    until(&plane, &operator, "is ready", |account| is_ready(account)).await;
+    until(&plane, &operator, "is ready", is_ready).await;
     plane
         .kubectl(
             &[

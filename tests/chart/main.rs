@@ -1,5 +1,11 @@
 //! The chart: what Helm makes of it, what the API server says to it, and the operator under the rights that it gives.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 mod installed;
 mod rendered;
 

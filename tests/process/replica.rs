@@ -102,7 +102,7 @@ pub(crate) async fn control() -> &'static ControlPlane {
         control
             .install(&api::to_yaml(&api::crds()).unwrap())
             .await
-            .unwrap()
+            .unwrap();
     };
     INSTALLED.get_or_init(install).await;
     control

@@ -87,9 +87,7 @@ impl Embedded {
     pub(crate) async fn token(&self, account: &PrincipalId) -> TokenValue {
         let owner = Owner::Account(account.clone());
         let issued = self.admin.issue_token(&owner, &forever("test")).await;
-        issued
-            .map(|token| token.full_token)
-            .unwrap_or_else(|error| panic!("{error}"))
+        issued.map_or_else(|error| panic!("{error}"), |token| token.full_token)
     }
 
     /// Makes a user with a password, which the client has no call for, and gives back the id.

@@ -32,8 +32,9 @@ test: ## Run all tests, on a real Kubernetes (built once, in about five minutes,
 	@$(TEST)
 
 .PHONY: generate
-generate: ## Write crds/ and docs/reference/ anew from the types in src/api
+generate: ## Write crds/ and docs/reference/ anew from the code
 	@UPDATE=1 $(TEST) --quiet --test api generated::
+	@UPDATE=1 $(TEST) --quiet --test process reference::
 
 .PHONY: lint
 lint: format clippy rustdoc deny advisories ## Check format, lints, documentation and dependencies

@@ -1,4 +1,4 @@
-//! The reference pages say what the code says: written anew with `UPDATE_REFERENCE=1`, compared otherwise.
+//! The reference pages say what the code says: written anew by `make generate`, compared otherwise.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -11,14 +11,14 @@ fn check(page: &str, expected: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("docs/reference")
         .join(page);
-    if std::env::var_os("UPDATE_REFERENCE").is_some() {
+    if std::env::var_os("UPDATE").is_some() {
         std::fs::write(&path, expected).unwrap();
     }
     let found = std::fs::read_to_string(&path).unwrap_or_default();
     similar_asserts::assert_eq!(
         found,
         expected,
-        "docs/reference/{page} is stale: set UPDATE_REFERENCE=1 to write it"
+        "docs/reference/{page} is stale: run `make generate`"
     );
 }
 

@@ -1,4 +1,4 @@
-//! The files that are made from the types: `crds/` and `docs/reference/`. They are written by `make generate`, which sets
+//! The files that are made from the types: `crds/` and `docs/reference/kinds/`. They are written by `make generate`, which sets
 //! `UPDATE`; without it these tests fail where a file is stale.
 
 mod page;
@@ -31,7 +31,7 @@ fn the_reference_pages_are_fresh() {
         let name = format!("{}.md", crd.spec.names.singular.clone().unwrap());
         (name, page::of(&crd))
     });
-    holds("docs/reference", &pages.collect());
+    holds("docs/reference/kinds", &pages.collect());
 }
 
 #[test]

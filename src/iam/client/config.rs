@@ -1,6 +1,7 @@
 //! What a client is made from, checked field by field.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use base64::Engine;
@@ -29,6 +30,10 @@ pub struct Config {
     pub timeout: Duration,
     /// How many requests may be under way at once.
     pub in_flight: usize,
+    /// How many requests may be sent per second, on average; as many may come at once after a pause.
+    pub requests_per_second: u32,
+    /// Where the URL's host is, if its name was resolved already: nobody resolves it to anything else then.
+    pub addresses: Vec<SocketAddr>,
     /// What the backend's access log shows.
     pub user_agent: String,
     /// Where wall time comes from.
@@ -36,7 +41,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// A configuration with the defaults: 5 s to connect, 30 s in all, 16 requests at once.
+    /// A configuration with the defaults: 5 s to connect, 30 s in all, 16 requests at once, 50 per second.
     #[must_use]
     pub fn new(url: &str, tenant: &str, credential: Credential, clock: Clock) -> Self {
         Self {
@@ -47,9 +52,37 @@ impl Config {
             connect_timeout: Duration::from_secs(5),
             timeout: Duration::from_secs(30),
             in_flight: 16,
+            requests_per_second: 50,
+            addresses: Vec::new(),
             user_agent: concat!("kestra-iam-operator/", env!("CARGO_PKG_VERSION")).to_owned(),
             clock,
         }
+    }
+
+    /// Whether clients of both would behave alike, their clocks aside.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        let plain = |config: &Self| {
+            let Self {
+                url,
+                tenant,
+                ca,
+                connect_timeout,
+                timeout,
+                in_flight,
+                requests_per_second,
+                addresses,
+                user_agent,
+                credential: _,
+                clock: _,
+            } = config.clone();
+            let text = (url, tenant, ca, user_agent, addresses);
+            (
+                text,
+                (connect_timeout, timeout, in_flight, requests_per_second),
+            )
+        };
+        self.credential.is_like(&other.credential) && plain(self) == plain(other)
     }
 }
 
@@ -65,6 +98,22 @@ pub enum Credential {
         /// The password.
         password: TokenValue,
     },
+}
+
+impl Credential {
+    fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Bearer(one), Self::Bearer(two)) => one.expose() == two.expose(),
+            (
+                Self::Basic { user, password },
+                Self::Basic {
+                    user: user2,
+                    password: password2,
+                },
+            ) => user == user2 && password.expose() == password2.expose(),
+            (Self::Bearer(_) | Self::Basic { .. }, _) => false,
+        }
+    }
 }
 
 impl fmt::Debug for Credential {
@@ -129,6 +178,9 @@ pub(super) fn http(config: &Config, url: &Url) -> Result<reqwest::Client, Error>
     if config.in_flight == 0 {
         return Err(wrong("in_flight", "is zero: allow one request at least"));
     }
+    if config.requests_per_second == 0 {
+        return Err(wrong("requests_per_second", "is zero: allow one at least"));
+    }
     let agent = HeaderValue::from_str(&config.user_agent)
         .map_err(|_| wrong("user_agent", "fits no header: use visible ASCII"))?;
     let builder = reqwest::Client::builder()
@@ -136,6 +188,11 @@ pub(super) fn http(config: &Config, url: &Url) -> Result<reqwest::Client, Error>
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(config.connect_timeout)
         .pool_idle_timeout(IDLE);
+    let host = url.host_str().filter(|_| !config.addresses.is_empty());
+    let builder = match host {
+        Some(host) => builder.resolve_to_addrs(host, &config.addresses),
+        None => builder,
+    };
     trusting(builder, config, url)
 }
 
@@ -178,6 +235,39 @@ fn trusting(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_client_is_good_for_as_long_as_its_configuration_says_the_same() {
+        let with = |change: fn(&mut Config)| {
+            let credential = Credential::Bearer(TokenValue::new("t".to_owned()));
+            let mut config = Config::new("http://h", "main", credential, Clock::system());
+            change(&mut config);
+            config
+        };
+        let config = with(|_| ());
+        assert!(config.is_like(&with(|_| ())));
+        let basic = |config: &mut Config| {
+            config.credential = Credential::Basic {
+                user: "u".to_owned(),
+                password: TokenValue::new("p".to_owned()),
+            };
+        };
+        let changes: [fn(&mut Config); 10] = [
+            basic,
+            |config| config.credential = Credential::Bearer(TokenValue::new("u".to_owned())),
+            |config| config.url.push('x'),
+            |config| config.tenant.push('x'),
+            |config| config.ca = Some(Vec::new()),
+            |config| config.timeout *= 2,
+            |config| config.connect_timeout *= 2,
+            |config| config.in_flight += 1,
+            |config| config.requests_per_second += 1,
+            |config| config.addresses.push(([10, 0, 0, 1], 443).into()),
+        ];
+        for change in changes {
+            assert!(!config.is_like(&with(change)));
+        }
+    }
 
     #[test]
     fn whoever_logs_headers_sees_that_this_one_is_a_secret() {

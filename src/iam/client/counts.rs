@@ -21,10 +21,18 @@ impl Counters {
     }
 
     pub(super) fn read(&self) -> Counts {
+        self.with(|counter| counter.load(Ordering::Relaxed))
+    }
+
+    /// What was counted since the last take.
+    pub(super) fn take(&self) -> Counts {
+        self.with(|counter| counter.swap(0, Ordering::Relaxed))
+    }
+
+    fn with(&self, look: impl Fn(&AtomicU64) -> u64) -> Counts {
         Counts {
-            succeeded: self.succeeded.load(Ordering::Relaxed),
-            failed: Class::ALL
-                .map(|class| (class, self.failed[class as usize].load(Ordering::Relaxed))),
+            succeeded: look(&self.succeeded),
+            failed: Class::ALL.map(|class| (class, look(&self.failed[class as usize]))),
         }
     }
 }

@@ -171,7 +171,23 @@ impl Error {
     /// Whether the backend as a whole is out of order, so that other calls would fail as well.
     #[must_use]
     pub const fn is_outage(&self) -> bool {
-        matches!(self, Self::Unavailable { .. } | Self::Throttled { .. })
+        match self {
+            Self::Unavailable { outage, .. } => !matches!(outage, Outage::Busy),
+            Self::Throttled { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Whether the backend could not even be reached, which no other call would do either.
+    #[must_use]
+    pub const fn is_unreachable(&self) -> bool {
+        matches!(
+            self,
+            Self::Unavailable {
+                outage: Outage::Dns | Outage::Connect | Outage::Tls(_),
+                ..
+            }
+        )
     }
 
     /// How long the backend asked us to stay away.

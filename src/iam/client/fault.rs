@@ -43,8 +43,8 @@ pub enum Outage {
     /// Sent, but the connection broke before the answer was complete.
     #[error("the connection broke before the answer was complete")]
     Broken,
-    /// Not sent: as many requests as allowed were under way for the whole time limit.
-    #[error("all permitted requests are under way")]
+    /// Not sent: the budget of requests under way or per second was used up for the whole time limit.
+    #[error("the instance's budget of requests is used up")]
     Busy,
     /// A status of the server's own failure.
     #[error("the server failed ({0})")]

@@ -17,6 +17,7 @@ mod groups;
 mod headers;
 mod me;
 mod offset;
+mod pace;
 mod paging;
 mod request;
 mod roles;
@@ -34,6 +35,7 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::Url;
 use reqwest::header::HeaderValue;
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
 
 pub use accounts::{Account, AccountSpec};
 pub use bindings::{Made, Subject};
@@ -50,6 +52,7 @@ pub use walk::Listed;
 use crate::clock::Clock;
 use counts::Counters;
 use offset::Sample;
+use pace::Pace;
 
 /// A client of one instance and tenant, with one credential. Clones are cheap and share everything.
 #[derive(Clone)]
@@ -63,6 +66,7 @@ struct Inner {
     timeout: Duration,
     clock: Clock,
     permits: Semaphore,
+    pace: Pace,
     counters: Counters,
     /// What answers taught us.
     learnt: Mutex<Learnt>,
@@ -72,6 +76,8 @@ struct Inner {
 struct Learnt {
     offset: Option<SignedDuration>,
     superadmin: Option<bool>,
+    /// Until when, and by which status, the backend asked to be left alone.
+    closed: Option<(Instant, u16)>,
 }
 
 /// What became of a deletion.
@@ -107,6 +113,7 @@ impl Client {
             timeout: config.timeout,
             clock: config.clock.clone(),
             permits: Semaphore::new(config.in_flight.min(Semaphore::MAX_PERMITS)),
+            pace: Pace::new(config.requests_per_second),
             counters: Counters::default(),
             learnt: Mutex::default(),
         };
@@ -133,10 +140,16 @@ impl Client {
         now.saturating_add(offset).unwrap_or(now)
     }
 
-    /// How many requests ended how, since the client was made.
+    /// How many requests ended how, since the client was made or the counts were taken.
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.0.counters.read()
+    }
+
+    /// The same since the last call of this function, for whoever adds them up elsewhere.
+    #[must_use]
+    pub fn take_counts(&self) -> Counts {
+        self.0.counters.take()
     }
 
     fn counters(&self) -> &Counters {
@@ -163,9 +176,30 @@ impl Client {
         &self.0.clock
     }
 
-    /// Waits for a place among the requests under way. The semaphore is never closed, so it always comes.
-    async fn permit(&self) -> Option<SemaphorePermit<'_>> {
-        self.0.permits.acquire().await.ok()
+    /// Waits for a place among the requests under way, and for its turn at the pace; `None` if neither comes in time.
+    async fn permit(&self, deadline: Instant) -> Option<SemaphorePermit<'_>> {
+        let place = tokio::time::timeout_at(deadline, self.0.permits.acquire()).await;
+        // The semaphore is never closed.
+        let place = place.ok()?.ok()?;
+        tokio::time::sleep_until(self.0.pace.reserve(Instant::now(), deadline)?).await;
+        Some(place)
+    }
+
+    /// How long the backend still wants to be left alone, and by which status it said so.
+    fn closed(&self) -> Option<(Duration, u16)> {
+        let (until, status) = self.learnt().closed?;
+        let left = until.saturating_duration_since(Instant::now());
+        (!left.is_zero()).then_some((left, status))
+    }
+
+    fn close(&self, pause: Duration, status: u16) {
+        let until = Instant::now() + pause;
+        self.learn(|learnt| {
+            let later = learnt.closed.is_none_or(|(known, _)| known < until);
+            if later {
+                learnt.closed = Some((until, status));
+            }
+        });
     }
 
     fn learnt(&self) -> Learnt {

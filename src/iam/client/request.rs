@@ -109,12 +109,19 @@ impl<'c> Request<'c> {
         let limit = client.timeout();
         let deadline = tokio::time::Instant::now() + limit;
         let url = client.url(call, &self.ids)?;
-        let _permit = tokio::time::timeout_at(deadline, client.permit())
-            .await
-            .map_err(|_| Error::Unavailable {
+        let busy = || Error::Unavailable {
+            call,
+            outage: Outage::Busy,
+        };
+        let _permit = client.permit(deadline).await.ok_or_else(busy)?;
+        // Whoever waited may have to stay away by now.
+        if let Some((left, status)) = client.closed() {
+            return Err(Error::Throttled {
                 call,
-                outage: Outage::Busy,
-            })?;
+                status,
+                retry_after: Some(left),
+            });
+        }
         let left = deadline.saturating_duration_since(tokio::time::Instant::now());
         let result = self.exchange(url, left, read).await;
         tracing::debug!(
@@ -135,7 +142,7 @@ impl<'c> Request<'c> {
         let (client, call) = (self.client, self.call);
         let sent = client.clock().now();
         let response = self.send(url, limit).await?;
-        classify(call, &response, client.clock().now())?;
+        classify(call, &response, client.clock().now()).inspect_err(|error| heed(client, error))?;
         let date = date(response.headers());
         let received = client.clock().now();
         let body = body::collect(response)
@@ -177,6 +184,18 @@ impl<'c> Request<'c> {
             call,
             outage: transport::outage(&error),
         })
+    }
+}
+
+/// Nothing more is sent before the instant that the backend asked for.
+fn heed(client: &Client, error: &Error) {
+    if let Error::Throttled {
+        status,
+        retry_after: Some(pause),
+        ..
+    } = error
+    {
+        client.close(*pause, *status);
     }
 }
 
@@ -267,7 +286,8 @@ mod tests {
             client::Config::new("http://127.0.0.1:1", "main", credential, Clock::system());
         config.in_flight = 1;
         let client = Client::new(&config).unwrap();
-        let _taken = client.permit().await;
+        let soon = tokio::time::Instant::now() + Duration::from_secs(1);
+        let _taken = client.permit(soon).await;
         let error = client.delete("/").done().await.unwrap_err();
         let busy = matches!(
             error,
@@ -277,6 +297,10 @@ mod tests {
             }
         );
         assert!(busy && !error.outcome_unknown(), "{error}");
+        assert!(
+            !error.is_outage(),
+            "our own budget says nothing about the backend"
+        );
     }
 
     #[test]

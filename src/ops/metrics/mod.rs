@@ -115,13 +115,13 @@ impl Metrics {
             .inc();
     }
 
-    /// A backend answered a request, or did not.
-    pub fn answered(&self, instance: &str, answer: Answer) {
+    /// A backend answered so many requests like this, or did not.
+    pub fn answered(&self, instance: &str, answer: Answer, times: u64) {
         let labels = OfRequest {
             instance: Instance::from(instance),
             answer,
         };
-        self.0.requests.get_or_create(&labels).inc();
+        self.0.requests.get_or_create(&labels).inc_by(times);
     }
 
     /// When the first published token of the object with this uid expires; `None` when none of them does, or the
@@ -192,7 +192,7 @@ mod tests {
         metrics.issued("default", "SecretMissing");
         metrics.rotated("default", "NotDue");
         metrics.revoked("team-a/own", "Compromised");
-        metrics.answered("default", Answer::Throttled);
+        metrics.answered("default", Answer::Throttled, 1);
         metrics.expires("uid-1", Some(Timestamp::UNIX_EPOCH));
         metrics.leads(Leads::Yes);
         metrics

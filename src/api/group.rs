@@ -79,6 +79,9 @@ pub struct GroupStatus {
     /// True if the group was there before this object and was adopted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub adopted: bool,
+    /// The description that an adopted group had before; it gets it back when this object goes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub former_description: Option<String>,
     /// Role bindings that this object brought about.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(transform = list_atomic)]

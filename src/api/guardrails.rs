@@ -18,7 +18,7 @@ pub struct Guardrails {
     /// a cluster with one team. Adoption and superadmins stay closed unless they are opened here too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unrestricted: bool,
-    /// Names of roles at the backend that may be granted.
+    /// Names of roles that only the backend knows and that may be granted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256), transform = list_atomic)]
     pub roles: Vec<Pattern>,
@@ -26,7 +26,8 @@ pub struct Guardrails {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256), transform = list_atomic)]
     pub groups: Vec<Pattern>,
-    /// What Role objects may contain, as RESOURCE:ACTION, where * stands for any: FLOW:READ, EXECUTION:*.
+    /// What Role objects may contain, whatever their name, as RESOURCE:ACTION, where * stands for any: FLOW:READ,
+    /// EXECUTION:*. A Role that contains no more may also be granted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1024), transform = list_atomic, transform = items(permission_pattern))]
     pub permissions: Vec<String>,
@@ -55,7 +56,7 @@ pub struct Guardrails {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(transform = at_least("60s"))]
     pub max_lifetime: Option<Duration>,
-    /// True allows tokens that never expire. Default: false, or true where unrestricted is.
+    /// True allows tokens that never expire. Default: false, or true where unrestricted is and maxLifetime is not set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_never_expires: Option<bool>,
     /// How many tokens the objects of one namespace may have together. Default: no limit.

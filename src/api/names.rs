@@ -13,8 +13,8 @@ pub const ROTATE_REQUESTED_AT: &str = "kestra-iam.dev/rotate-requested-at";
 /// Annotation like [`ROTATE_REQUESTED_AT`] that also revokes all older tokens at once, without an overlap.
 pub const COMPROMISED: &str = "kestra-iam.dev/compromised";
 
-/// Annotation on a `ClusterInstance` or `Instance` that accepts the backend that answers now: its value is the uuid
-/// that the condition's message names.
+/// Annotation on a `ClusterInstance` or `Instance` that accepts the backend that answers now: its value is what the
+/// condition's message names, the backend's uuid, with `/` and the tenant if that is another one.
 pub const ACKNOWLEDGED_UUID: &str = "kestra-iam.dev/acknowledged-uuid";
 
 /// Label on a Secret: the kind of the object whose token it holds.

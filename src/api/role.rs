@@ -87,10 +87,19 @@ pub struct RoleStatus {
     /// True if the role was there before this object and was adopted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub adopted: bool,
-    /// The permissions that were last sent to the backend. It may answer with more after an upgrade of its own; only a
-    /// difference from these is drift.
+    /// The description that an adopted role had before; it gets it back when this object goes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub former_description: Option<String>,
+    /// The permissions that an adopted role had before; it gets them back when this object goes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub former_permissions: BTreeMap<String, Vec<String>>,
+    /// The permissions that were last sent to the backend.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub applied_permissions: BTreeMap<String, Vec<String>>,
+    /// What the backend made of them, where it answered with others: a newer line of Kestra has words of its own. Only a
+    /// difference from these is drift.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub answered_permissions: BTreeMap<String, Vec<String>>,
 }
 
 /// A word of the backend's permissions. Its vocabulary is left to the backend.

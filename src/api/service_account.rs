@@ -99,6 +99,9 @@ pub struct ServiceAccountStatus {
     /// True if the account was there before this object and was adopted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub adopted: bool,
+    /// The description that an adopted account had before; it gets it back when this object goes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub former_description: Option<String>,
     /// The tokens, one for each entry of spec.tokens, and removed ones until they are revoked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(transform = list_map(&["name"]))]

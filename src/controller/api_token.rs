@@ -41,6 +41,10 @@ impl Kind for ApiToken {
         self.spec.deletion_policy
     }
 
+    fn is_suspended(&self) -> bool {
+        self.spec.suspend
+    }
+
     fn status(&self) -> Option<&ApiTokenStatus> {
         self.status.as_ref()
     }

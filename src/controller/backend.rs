@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::SignedDuration;
 
+use super::error::backend_reason;
 use super::inventory::Inventory;
-use super::outcome::Blocked;
-use super::referrers::Key;
-use crate::api::condition::Reason;
+use super::outcome::Down;
+use super::referrers::{Key, KindName};
 use crate::api::guardrails::Guardrails;
 use crate::api::instance::Identity;
-use crate::iam::client::{Client, Error};
+use crate::iam::client::{Class, Client, Config, Error};
+use crate::ops::metrics::{Answer, Metrics};
 use crate::plan::guardrail::Guard;
 
 /// A backend that answers and whose lists were read.
@@ -60,6 +61,34 @@ impl Backend {
     pub fn is_self(&self, id: &str) -> bool {
         self.identity.id == id
     }
+
+    /// Adds the requests of late to the metrics.
+    pub fn report(&self, metrics: &Metrics) {
+        let counts = self.client.take_counts();
+        let instance = self.key.path();
+        let failed = counts
+            .failed
+            .iter()
+            .map(|&(class, times)| (answer(class), times));
+        for (answer, times) in failed.chain([(Answer::Success, counts.succeeded)]) {
+            if times > 0 {
+                metrics.answered(&instance, answer, times);
+            }
+        }
+    }
+}
+
+const fn answer(class: Class) -> Answer {
+    match class {
+        Class::Gone => Answer::Gone,
+        Class::Conflict => Answer::Conflict,
+        Class::Unauthorized => Answer::Unauthorized,
+        Class::Forbidden => Answer::Forbidden,
+        Class::Invalid => Answer::Invalid,
+        Class::Throttled => Answer::Throttled,
+        Class::Unavailable => Answer::Unavailable,
+        Class::Protocol | Class::Incomplete | Class::Ambiguous | Class::Config => Answer::Protocol,
+    }
 }
 
 /// Where an instance stands.
@@ -68,7 +97,7 @@ pub enum Standing {
     /// It can be worked with.
     Ready(Arc<Backend>),
     /// It can't; objects say so and wait to be woken.
-    Down(Blocked),
+    Down(Down),
 }
 
 /// All instances that were looked at.
@@ -80,7 +109,14 @@ struct Entry {
     standing: Option<Standing>,
     /// What it holds, and of which backend and tenant that was learnt. It outlives outages and new credentials.
     learnt: Option<(String, Arc<Inventory>)>,
+    /// The connection, with its budget, for as long as its configuration stays the same.
+    connection: Option<(Config, Client)>,
+    /// How many passes in a row failed as if the backend were out of order.
+    outages: u32,
 }
+
+/// So many failures in a row close an instance: one alone may be of one route, and a probe of others would succeed.
+const OUTAGES: u32 = 3;
 
 impl Backends {
     /// Where an instance stands; `None` = it was not looked at yet.
@@ -91,7 +127,24 @@ impl Backends {
 
     /// Notes where an instance stands.
     pub fn set(&self, key: &Key, standing: Standing) {
-        self.lock().entry(key.clone()).or_default().standing = Some(standing);
+        let mut entries = self.lock();
+        let entry = entries.entry(key.clone()).or_default();
+        entry.standing = Some(standing);
+        entry.outages = 0;
+    }
+
+    /// A client of this configuration: the one that is there, with its connections and its budget, or a new one.
+    pub fn connect(&self, key: &Key, config: Config) -> Result<Client, Error> {
+        let mut entries = self.lock();
+        let entry = entries.entry(key.clone()).or_default();
+        match &entry.connection {
+            Some((known, client)) if known.is_like(&config) => Ok(client.clone()),
+            _ => {
+                let client = Client::new(&config)?;
+                entry.connection = Some((config, client.clone()));
+                Ok(client)
+            }
+        }
     }
 
     /// What is known of the backend and tenant that `whole` names.
@@ -109,40 +162,53 @@ impl Backends {
         }
     }
 
+    /// All instances of a kind that were looked at.
+    #[must_use]
+    pub fn keys(&self, kind: KindName) -> Vec<Key> {
+        let entries = self.lock();
+        let keys = entries.keys().filter(|key| key.kind == kind);
+        keys.cloned().collect()
+    }
+
     /// Forgets an instance that is gone.
     pub fn remove(&self, key: &Key) {
         self.lock().remove(key);
     }
 
-    /// Closes an instance whose backend failed as a whole, so that no further object tries it; the instance's own
-    /// controller probes it. Answers whether it was open.
-    pub fn trip(&self, key: &Key, error: &Error) -> bool {
-        let reason = match error {
-            Error::Unauthorized { .. } => Reason::Unauthorized,
-            Error::Throttled { .. } => Reason::BackendThrottled,
-            _ if error.is_outage() => Reason::BackendUnavailable,
-            _ => return false,
-        };
+    /// Notes a pass that the backend did not fail.
+    pub fn well(&self, key: &Key) {
+        if let Some(entry) = self.lock().get_mut(key) {
+            entry.outages = 0;
+        }
+    }
+
+    /// Notes a pass that failed, and closes the instance if it seems to be out of order as a whole, so that no further
+    /// object tries it; the instance's own controller probes it. Answers whether it was closed by this.
+    pub fn failed(&self, key: &Key, error: &Error) -> bool {
+        let is_whole = error.is_outage() || matches!(error, Error::Unauthorized { .. });
         let mut entries = self.lock();
-        let standing = entries
-            .get_mut(key)
-            .and_then(|entry| entry.standing.as_mut());
-        let Some(standing @ Standing::Ready(_)) = standing else {
+        let Some(entry) = entries.get_mut(key).filter(|_| is_whole) else {
             return false;
         };
-        *standing = Standing::Down(Blocked::unsynced(reason, waiting(key, error)));
+        entry.outages += 1;
+        if !error.is_unreachable() && entry.outages < OUTAGES {
+            return false;
+        }
+        let Some(standing @ Standing::Ready(_)) = entry.standing.as_mut() else {
+            return false;
+        };
+        *standing = Standing::Down(Down {
+            reason: backend_reason(error),
+            message: format!(
+                "waits for {} {}, whose backend fails: {error}",
+                key.kind.as_str(),
+                key.name
+            ),
+        });
         true
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Key, Entry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn waiting(key: &Key, error: &Error) -> String {
-    format!(
-        "waits for {} {}, whose backend fails: {error}",
-        key.kind.as_str(),
-        key.name
-    )
 }

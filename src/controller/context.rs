@@ -1,15 +1,20 @@
 //! What all controllers share.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::future::Future;
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::api::core::v1::{Namespace, ObjectReference, Secret};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::api::Api;
 use kube::core::{PartialObjectMeta, Selector, SelectorExt};
-use kube::runtime::events::Recorder;
+use kube::runtime::events::{Event, EventType, Recorder};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Client, Resource};
+use serde::de::DeserializeOwned;
 use tokio::sync::watch;
+use tracing::debug;
 
 use super::backend::Backends;
 use super::error::{During, Error};
@@ -18,6 +23,7 @@ use super::memory::Memory;
 use super::referrers::{Key, KindName, Referrers, Wakers};
 use super::secret_index::SecretIndex;
 use super::settings::Settings;
+use crate::api::condition::{self, ConditionType, Reason};
 use crate::api::instance::AllowedNamespaces;
 use crate::api::{ApiToken, ClusterInstance, Group, Instance, Role, RoleBinding, ServiceAccount};
 use crate::clock::Clock;
@@ -105,6 +111,18 @@ impl Context {
         }
     }
 
+    /// The object as the cache shows it, or read anew if the cache is older than our last write of it; `None` = gone.
+    pub async fn freshest<K>(&self, key: &Key, cached: &K, api: Api<K>) -> Result<Option<K>, Error>
+    where
+        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+    {
+        let version = cached.meta().resource_version.as_deref();
+        if !self.memory.is_stale(key, version) {
+            return Ok(Some(cached.clone()));
+        }
+        self.within("read the object", api.get_opt(&key.name)).await
+    }
+
     /// Like [`Context::within`], for a change: refused unless this process leads right now.
     pub async fn change<T>(
         &self,
@@ -115,11 +133,48 @@ impl Context {
         self.within(operation, request).await
     }
 
+    /// Writes an Event. One that cannot be written holds nothing up.
+    pub async fn publish(&self, regarding: ObjectReference, event: &Event) {
+        let published = self.recorder.publish(event, &regarding);
+        if let Err(error) = self.within("write the Event", published).await {
+            debug!(event.reason, "{error}");
+        }
+    }
+
+    /// Tells people of a condition: a warning unless it says that all is well.
+    pub async fn announce(&self, regarding: ObjectReference, news: &Condition) {
+        let is_well = news.type_ == ConditionType::Ready.as_str() && news.status == "True";
+        let type_ = if is_well {
+            EventType::Normal
+        } else {
+            EventType::Warning
+        };
+        let event = Event {
+            type_,
+            reason: news.reason.clone(),
+            note: Some(news.message.clone()),
+            action: "Reconcile".to_owned(),
+            secondary: None,
+        };
+        self.publish(regarding, &event).await;
+    }
+
+    /// Whether there is this instance.
+    #[must_use]
+    pub fn knows(&self, instance: &Key) -> bool {
+        if instance.kind == KindName::Instance {
+            let instance = instance.reference();
+            return self.stores.instances.get(&instance).is_some();
+        }
+        let instance = instance.reference();
+        self.stores.cluster_instances.get(&instance).is_some()
+    }
+
     /// Whether there is an instance that objects of this namespace may use.
     #[must_use]
     pub fn allows(&self, instance: &Key, namespace: &str) -> bool {
         if instance.kind == KindName::Instance {
-            return self.stores.instances.get(&instance.reference()).is_some();
+            return self.knows(instance);
         }
         let instance = self.stores.cluster_instances.get(&instance.reference());
         instance.is_some_and(|instance| self.admits(&instance.spec.allowed_namespaces, namespace))
@@ -150,27 +205,40 @@ impl Context {
 
     /// Wakes all objects of a namespace.
     pub fn wake_namespace(&self, namespace: &str) {
-        fn keys<K: Kind>(store: &Store<K>, namespace: &str) -> Vec<Key> {
-            let objects = store.state();
-            let inside = objects
-                .iter()
-                .filter(|object| namespace_of(&***object) == namespace);
-            inside.map(|object| key_of(&**object)).collect()
-        }
         let stores = &self.stores;
-        let keys = [
-            keys(&stores.service_accounts, namespace),
-            keys(&stores.groups, namespace),
-            keys(&stores.roles, namespace),
-            keys(&stores.role_bindings, namespace),
-            keys(&stores.api_tokens, namespace),
-        ];
-        for key in keys.iter().flatten() {
-            self.wakers.wake(key);
+        self.wake_some(&stores.service_accounts, namespace, |_| true);
+        self.wake_some(&stores.groups, namespace, |_| true);
+        self.wake_some(&stores.roles, namespace, |_| true);
+        self.wake_some(&stores.role_bindings, namespace, |_| true);
+        self.wake_some(&stores.api_tokens, namespace, |_| true);
+    }
+
+    /// Wakes those of a namespace whose tokens found no place.
+    pub fn wake_over_quota(&self, namespace: &str) {
+        let reason = Some(Reason::QuotaExceeded.as_str());
+        let waits = |conditions: &[Condition]| {
+            let ready = condition::find(conditions, ConditionType::Ready);
+            ready.map(|condition| condition.reason.as_str()) == reason
+        };
+        self.wake_some(&self.stores.service_accounts, namespace, waits);
+        self.wake_some(&self.stores.api_tokens, namespace, waits);
+    }
+
+    fn wake_some<K: Kind>(
+        &self,
+        store: &Store<K>,
+        namespace: &str,
+        is_meant: impl Fn(&[Condition]) -> bool,
+    ) {
+        for object in store.state() {
+            let conditions = object.status().map(|status| K::conditions(status).0);
+            if namespace_of(&*object) == namespace && is_meant(conditions.unwrap_or_default()) {
+                self.wakers.wake(&key_of(&*object));
+            }
         }
     }
 
-    /// When to look again at something that no watch tells about; spread by `key` so that not all come at once.
+    /// When to look again at something that no watch tells about; spread at random so that not all come at once.
     #[must_use]
     pub fn recheck(&self) -> Duration {
         self.settings

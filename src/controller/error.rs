@@ -107,11 +107,16 @@ fn backoff(failures: u32, spread: f64) -> Duration {
     ceiling / 2 + (ceiling / 2).mul_f64(spread.clamp(0.0, 1.0))
 }
 
-const fn backend_reason(error: &client::Error) -> Reason {
+/// The word for a failure of the backend.
+pub(super) const fn backend_reason(error: &client::Error) -> Reason {
     match error {
         client::Error::Unauthorized { .. } => Reason::Unauthorized,
         client::Error::Forbidden { .. } => Reason::Forbidden,
-        client::Error::Throttled { .. } => Reason::BackendThrottled,
+        client::Error::Throttled { .. }
+        | client::Error::Unavailable {
+            outage: client::Outage::Busy,
+            ..
+        } => Reason::BackendThrottled,
         client::Error::Unavailable { .. } => Reason::BackendUnavailable,
         client::Error::Conflict { .. } | client::Error::Ambiguous { .. } => Reason::NameConflict,
         client::Error::Config { .. } | client::Error::Invalid { .. } => Reason::Invalid,

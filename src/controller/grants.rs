@@ -2,14 +2,17 @@
 
 use std::collections::HashSet;
 
+use kube::runtime::reflector::Store;
+
 use super::backend::Backend;
 use super::context::Context;
 use super::error::Error;
 use super::kind::{Kind, Pass, key_of};
-use super::outcome::Stop;
+use super::named;
+use super::outcome::{Blocked, Stop};
 use super::referrers::Key;
-use crate::api::grant::{GrantedBinding, GrantedGroup};
-use crate::iam::client::{Made, Subject};
+use crate::api::grant::GrantedBinding;
+use crate::iam::client::{Change, Made};
 use crate::iam::model::{BindingId, GroupId, PrincipalId};
 use crate::iam::wire::{Binding, Membership};
 use crate::plan::grant::{Grant, Grants, Member, Memberships, grants, same};
@@ -45,34 +48,88 @@ pub async fn apply<K: Granter>(
     backend: &Backend,
     plan: &Grants,
 ) -> Result<(), Stop> {
-    if !plan.bind.is_empty() && !knows_all(K::granted(&pass.status), &plan.ahead) {
-        // What is to be removed stays named until it is gone.
-        let mut ahead = plan.ahead.clone();
-        let leaving = K::granted(&pass.status)
-            .iter()
-            .filter(|old| !ahead.iter().any(|new| same(old, new)));
-        let leaving: Vec<_> = leaving.cloned().collect();
-        ahead.extend(leaving);
-        *K::granted_mut(&mut pass.status) = ahead;
-        pass.checkpoint().await?;
-    }
+    let before = K::granted(&pass.status).clone();
+    write_ahead(pass, plan).await?;
     for grant in &plan.bind {
-        let id = bind(&pass.context, backend, grant).await?;
-        let granted = K::granted_mut(&mut pass.status);
-        granted.retain(|old| !same(old, &grant.granted(None)));
-        granted.push(grant.granted(Some(&id)));
+        let made = bind(&pass.context, backend, grant).await?;
+        let granted = grant.granted(Some(&made.id));
+        let is_ours = made.is_new
+            || before.iter().any(|known| same(known, &granted))
+            || is_declared_elsewhere(&pass.context, &pass.key(), &granted);
+        let named = K::granted_mut(&mut pass.status);
+        if is_ours {
+            name(named, granted);
+        } else {
+            // Somebody made it since the last sweep.
+            named.retain(|known| !same(known, &granted));
+        }
     }
     for id in &plan.unbind {
         unbind(&pass.context, backend, id).await?;
     }
-    let wanted = K::granted_mut(&mut pass.status);
-    wanted.retain(|granted| plan.ahead.iter().any(|ahead| same(ahead, granted)));
+    let granted = K::granted_mut(&mut pass.status);
+    granted.retain(|granted| plan.ahead.iter().any(|ahead| same(ahead, granted)));
     for kept in &plan.kept {
-        wanted.retain(|old| !same(old, kept));
-        wanted.push(kept.clone());
+        name(granted, kept.clone());
     }
-    wanted.sort();
+    granted.sort();
+    if !plan.unbind.is_empty() {
+        wake_sharers(pass);
+    }
     Ok(())
+}
+
+/// Names in the status what is to be made before it is made, and what is to be removed until it is gone.
+async fn write_ahead<K: Granter>(pass: &mut Pass<K>, plan: &Grants) -> Result<(), Error> {
+    let known = K::granted(&pass.status);
+    let is_known = |ahead: &GrantedBinding| known.iter().any(|known| same(known, ahead));
+    let new: Vec<_> = plan
+        .ahead
+        .iter()
+        .filter(|ahead| !is_known(ahead))
+        .cloned()
+        .collect();
+    if plan.bind.is_empty() || new.is_empty() {
+        return Ok(());
+    }
+    K::granted_mut(&mut pass.status).extend(new);
+    pass.checkpoint().await
+}
+
+/// Names a grant in place of what was said of it.
+fn name(granted: &mut Vec<GrantedBinding>, grant: GrantedBinding) {
+    granted.retain(|old| !same(old, &grant));
+    granted.push(grant);
+}
+
+/// Whoever came to declare a removed grant while it was being removed makes it again.
+fn wake_sharers<K: Granter>(pass: &Pass<K>) {
+    pass.context.wake_referrers(&pass.key());
+    for referent in pass.object.referents() {
+        pass.context.wake_referrers(&referent);
+    }
+}
+
+/// Brings the bindings of an object in line with what it wants. `trouble` keeps new ones from being made: while
+/// something is missing nothing changes, while something is refused only what is not permitted any more goes, in spite
+/// of a suspension.
+pub async fn bring_about<K: Granter>(
+    pass: &mut Pass<K>,
+    backend: &Backend,
+    wanted: &[Grant],
+    trouble: Option<Blocked>,
+) -> Result<(), Stop> {
+    let plan = plan(pass, backend, wanted);
+    match trouble {
+        Some(refused) if refused.is_refusal() => {
+            apply(pass, backend, &plan.removals()).await?;
+            Err(refused.into())
+        }
+        Some(missing) => Err(missing.into()),
+        None if !pass.is_suspended() => apply(pass, backend, &plan).await,
+        None if plan.is_settled() => Ok(()),
+        None => Err(named::held_back().into()),
+    }
 }
 
 /// Removes every binding that is ours and that no other live object declares.
@@ -81,21 +138,23 @@ pub async fn remove_all<K: Granter>(pass: &mut Pass<K>, backend: &Backend) -> Re
     apply(pass, backend, &plan).await
 }
 
-fn knows_all(known: &[GrantedBinding], ahead: &[GrantedBinding]) -> bool {
-    ahead
-        .iter()
-        .all(|grant| known.iter().any(|known| same(known, grant)))
+/// A binding that is there now.
+struct Bound {
+    id: BindingId,
+    /// Whether it was not there before.
+    is_new: bool,
 }
 
-async fn bind(context: &Context, backend: &Backend, grant: &Grant) -> Result<BindingId, Error> {
+async fn bind(context: &Context, backend: &Backend, grant: &Grant) -> Result<Bound, Error> {
     context.leadership.guard()?;
-    let (Made::New(binding) | Made::Existing(binding)) =
-        backend.client.create_binding(&grant.request()).await?;
+    let made = backend.client.create_binding(&grant.request()).await?;
+    let is_new = matches!(made, Made::New(_));
+    let (Made::New(binding) | Made::Existing(binding)) = made;
     let id = binding.id.clone();
     backend
         .inventory
         .write(|tables, stamp| tables.bindings.put(binding, stamp));
-    Ok(id)
+    Ok(Bound { id, is_new })
 }
 
 /// Gone already is as good.
@@ -117,36 +176,30 @@ fn is_declared_elsewhere(context: &Context, key: &Key, granted: &GrantedBinding)
             .is_some_and(|s| K::granted(s).iter().any(|g| same(g, granted)));
         live && named
     }
+    fn any<K: Granter>(store: &Store<K>, key: &Key, granted: &GrantedBinding) -> bool {
+        let objects = store.state();
+        objects.iter().any(|object| names(key, &**object, granted))
+    }
     let stores = &context.stores;
-    let any = |found: bool| found;
-    any(stores
-        .service_accounts
-        .state()
-        .iter()
-        .any(|object| names(key, &**object, granted)))
-        || stores
-            .groups
-            .state()
-            .iter()
-            .any(|object| names(key, &**object, granted))
-        || stores
-            .role_bindings
-            .state()
-            .iter()
-            .any(|object| names(key, &**object, granted))
+    any(&stores.service_accounts, key, granted)
+        || any(&stores.groups, key, granted)
+        || any(&stores.role_bindings, key, granted)
 }
 
-/// Changes the memberships of one account, one after the other: the backend loses concurrent ones.
+/// Changes the memberships of one account, one after the other: the backend loses concurrent ones. Answers which of
+/// those to be made were there already, though the lists did not show them.
 pub async fn change_memberships(
     context: &Context,
     backend: &Backend,
     account: &PrincipalId,
     plan: &Memberships,
-) -> Result<(), Error> {
+) -> Result<Vec<GroupId>, Error> {
+    let mut found = Vec::new();
     for group in &plan.join {
         context.leadership.guard()?;
-        backend.client.add_member(&group.id, account).await?;
+        let change = backend.client.add_member(&group.id, account).await?;
         note(backend, account, |groups| groups.push(membership(group)));
+        found.extend((change == Change::AlreadySo).then(|| group.id.clone()));
     }
     for group in &plan.leave {
         context.leadership.guard()?;
@@ -160,7 +213,7 @@ pub async fn change_memberships(
         context.leadership.guard()?;
         backend.client.grant_access(account).await?;
     }
-    Ok(())
+    Ok(found)
 }
 
 fn note(backend: &Backend, account: &PrincipalId, change: impl FnOnce(&mut Vec<Membership>)) {
@@ -180,22 +233,6 @@ fn membership(group: &Member) -> Membership {
         external: false,
         membership: None,
     }
-}
-
-/// The memberships that a status names, once they are all made.
-#[must_use]
-pub fn settled(ahead: &[GrantedGroup]) -> Vec<GrantedGroup> {
-    let made = ahead.iter().map(|granted| GrantedGroup {
-        pending: false,
-        ..granted.clone()
-    });
-    made.collect()
-}
-
-/// A subject that is an account.
-#[must_use]
-pub fn principal(id: &PrincipalId) -> Subject {
-    Subject::Principal(id.clone())
 }
 
 /// The ids of groups.

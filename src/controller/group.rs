@@ -9,11 +9,12 @@ use super::backend::Backend;
 use super::context::{name_of, namespace_of};
 use super::error::Error;
 use super::grants::{self, Granter};
+use super::inventory::Sort;
 use super::kind::{Kind, Pass};
 use super::named;
 use super::outcome::{Blocked, Stop};
 use super::referrers::{Key, KindName};
-use super::resolve::{Resolver, referents};
+use super::resolve::{Resolved, Resolver, ScopedRole, referents};
 use crate::api::Group;
 use crate::api::grant::GrantedBinding;
 use crate::api::group::GroupStatus;
@@ -23,7 +24,6 @@ use crate::iam::client::{self, Subject};
 use crate::iam::model::GroupId;
 use crate::iam::wire::{self, GroupRequest, GroupSummary};
 use crate::plan::grant::Grant;
-use crate::plan::mark;
 use crate::plan::standing::{Candidate, Seen, Standing};
 
 impl Kind for Group {
@@ -36,6 +36,10 @@ impl Kind for Group {
 
     fn deletion_policy(&self) -> DeletionPolicy {
         self.spec.deletion_policy
+    }
+
+    fn is_suspended(&self) -> bool {
+        self.spec.suspend
     }
 
     fn status(&self) -> Option<&GroupStatus> {
@@ -67,34 +71,27 @@ impl Kind for Group {
             .group(&name)
             .map_err(Blocked::from)?;
         let seen = observe(pass, backend).await?;
-        let plan = plan(pass, backend, &seen);
-        apply(pass, backend, &name, plan).await
+        let standing = plan(pass, backend, seen);
+        let roles = roles(pass, backend);
+        apply(pass, backend, standing, roles).await
     }
 
     async fn end(pass: &mut Pass<Self>, backend: &Backend) -> Result<(), Stop> {
         grants::remove_all(pass, backend).await?;
         let seen = observe(pass, backend).await?;
-        let Standing::Keep { id } = plan(pass, backend, &seen) else {
+        let Standing::Keep(group) = plan(pass, backend, seen) else {
             return Ok(());
         };
-        let id = GroupId(id);
         pass.context.leadership.guard().map_err(Error::from)?;
-        if pass.status.adopted {
-            let group = backend.client.group(&id).await?;
-            let description = group
-                .description
-                .as_deref()
-                .map(|text| mark::strip(text).to_owned());
-            backend
-                .client
-                .update_group(&id, &request(&group.name, description))
-                .await?;
+        if pass.status.adopted || named::is_adopted(group.description.as_deref()) {
+            let former = pass.status.former_description.as_ref();
+            let description = named::former_description(former, group.description.as_deref());
+            let request = request(&group.name, description);
+            backend.client.update_group(&group.id, &request).await?;
             return Ok(());
         }
-        backend.client.delete_group(&id).await?;
-        backend
-            .inventory
-            .write(|tables, stamp| tables.groups.remove(id.as_str(), stamp));
+        backend.client.delete_group(&group.id).await?;
+        forget(backend, &group.id);
         Ok(())
     }
 
@@ -121,100 +118,57 @@ fn name(pass: &Pass<Group>) -> &str {
         .unwrap_or_else(|| name_of(&pass.object))
 }
 
-fn request(name: &str, description: Option<String>) -> GroupRequest {
+fn request(name: &str, description: String) -> GroupRequest {
     GroupRequest {
         name: Some(name.to_owned()),
-        description,
+        description: Some(description),
         members_id: None,
     }
 }
 
 /// The group that the status names, and all of the wanted name: read one by one, as lists of 1.x have no descriptions.
-async fn observe(pass: &Pass<Group>, backend: &Backend) -> Result<Seen, Error> {
-    let known = match &pass.status.id {
-        Some(id) => find(backend, &GroupId(id.clone())).await?,
-        None => None,
+async fn observe(pass: &Pass<Group>, backend: &Backend) -> Result<Seen<wire::Group>, Error> {
+    let mut seen = Seen {
+        known: None,
+        named: Vec::new(),
     };
-    if known.is_some() {
-        return Ok(Seen {
-            known,
-            named: Vec::new(),
-        });
+    if let Some(id) = &pass.status.id {
+        seen.known = find(backend, &GroupId(id.clone())).await?;
+    }
+    if seen.known.is_some() {
+        return Ok(seen);
     }
     let ids: Vec<GroupId> = backend.inventory.read(|tables| {
-        tables
-            .groups
-            .named(name(pass))
-            .map(|group| group.id.clone())
-            .collect()
+        let named = tables.groups.named(name(pass));
+        named.map(|group| group.id.clone()).collect()
     });
-    let mut named = Vec::new();
     for id in &ids {
-        named.extend(find(backend, id).await?);
+        seen.named.extend(find(backend, id).await?);
     }
-    Ok(Seen { known: None, named })
+    Ok(seen)
 }
 
-async fn find(backend: &Backend, id: &GroupId) -> Result<Option<Candidate>, Error> {
+async fn find(backend: &Backend, id: &GroupId) -> Result<Option<Candidate<wire::Group>>, Error> {
     match backend.client.group(id).await {
         Ok(group) => Ok(Some(Candidate {
-            id: group.id.0,
-            description: group.description,
+            description: group.description.clone(),
+            it: group,
         })),
-        Err(client::Error::Gone { .. }) => named::really_gone(backend).await,
+        Err(client::Error::Gone { .. }) => {
+            let gone = named::really_gone(backend).await?;
+            forget(backend, id);
+            Ok(gone)
+        }
         Err(error) => Err(error.into()),
     }
 }
 
-fn plan(pass: &Pass<Group>, backend: &Backend, seen: &Seen) -> Standing {
-    named::plan(
-        pass,
-        backend,
-        name(pass),
-        pass.object.spec.adoption_policy,
-        seen,
-    )
+fn plan(pass: &Pass<Group>, backend: &Backend, seen: Seen<wire::Group>) -> Standing<wire::Group> {
+    let policy = pass.object.spec.adoption_policy;
+    named::plan(pass, backend, name(pass), policy, seen)
 }
 
-async fn apply(
-    pass: &mut Pass<Group>,
-    backend: &Backend,
-    name: &str,
-    plan: Standing,
-) -> Result<(), Stop> {
-    // A group that its roles cannot be given to is not made.
-    let place = Subject::Group(GroupId(String::new()));
-    let unresolved = wanted(pass, backend, &place).err();
-    let id = match plan {
-        Standing::Refuse(reason) => {
-            return Err(named::refused(reason, "group", name, "groupName").into());
-        }
-        _ if pass.object.spec.suspend => {
-            named::suspended(pass);
-            return Ok(());
-        }
-        Standing::Keep { id } => {
-            pass.hold(&[]).await?;
-            describe(pass, backend, &GroupId(id), name).await?
-        }
-        Standing::Create | Standing::Adopt { .. } if unresolved.is_some() => {
-            return unresolved.map_or(Ok(()), |blocked| Err(blocked.into()));
-        }
-        Standing::Adopt { id } => {
-            pass.hold(&[]).await?;
-            pass.status.adopted = true;
-            describe(pass, backend, &GroupId(id), name).await?
-        }
-        Standing::Create => create(pass, backend, name).await?,
-    };
-    pass.status.id = Some(id.0.clone());
-    pass.status.group_name = Some(name.to_owned());
-    let wanted = wanted(pass, backend, &Subject::Group(id))?;
-    let plan = grants::plan(pass, backend, &wanted);
-    grants::apply(pass, backend, &plan).await
-}
-
-fn wanted(pass: &Pass<Group>, backend: &Backend, subject: &Subject) -> Result<Vec<Grant>, Blocked> {
+fn roles(pass: &Pass<Group>, backend: &Backend) -> Resolved<ScopedRole> {
     let spec = &pass.object.spec;
     let resolver = Resolver {
         context: &pass.context,
@@ -222,54 +176,146 @@ fn wanted(pass: &Pass<Group>, backend: &Backend, subject: &Subject) -> Result<Ve
         instance: &spec.instance_ref,
         namespace: pass.namespace(),
     };
-    resolver.grants(subject, &spec.roles)
+    resolver.roles(&spec.roles)
 }
 
-async fn create(pass: &mut Pass<Group>, backend: &Backend, name: &str) -> Result<GroupId, Stop> {
+async fn apply(
+    pass: &mut Pass<Group>,
+    backend: &Backend,
+    standing: Standing<wire::Group>,
+    roles: Resolved<ScopedRole>,
+) -> Result<(), Stop> {
+    let suspended = pass.object.spec.suspend;
+    if suspended {
+        named::suspended(pass);
+    }
+    let group = match (standing, &roles.trouble) {
+        (Standing::Refuse(reason), _) => {
+            return Err(named::refused(reason, Sort::Group, name(pass)).into());
+        }
+        // A group that its roles cannot be given to is not made.
+        (Standing::Create | Standing::Adopt(_), Some(trouble)) => {
+            return Err(trouble.clone().into());
+        }
+        (Standing::Create | Standing::Adopt(_), None) if suspended => {
+            return Err(named::held_back().into());
+        }
+        (Standing::Create, None) => create(pass, backend).await?,
+        (Standing::Adopt(group), None) => adopt(pass, group).await?,
+        (Standing::Keep(group), _) => keep(pass, group).await?,
+    };
+    let id = group.id.clone();
+    let described = describe(pass, backend, group).await;
+    // What is not permitted goes even if the description cannot be written.
+    grant(pass, backend, &id, roles).await?;
+    described
+}
+
+async fn create(pass: &mut Pass<Group>, backend: &Backend) -> Result<wire::Group, Stop> {
+    let name = name(pass).to_owned();
+    let _reserved = named::reserve(backend, Sort::Group, &name)?;
     pass.hold(&[]).await?;
-    pass.context.leadership.guard().map_err(Error::from)?;
-    let group = backend
-        .client
-        .create_group(&request(name, Some(description(pass))))
-        .await?;
     pass.status.adopted = false;
-    Ok(note(backend, group))
+    pass.context.leadership.guard().map_err(Error::from)?;
+    let request = request(&name, description(pass));
+    let group = match backend.client.create_group(&request).await {
+        Ok(group) => group,
+        Err(error) => return Err(taken(backend, &name, error).await),
+    };
+    note(pass, backend, &group);
+    Ok(group)
+}
+
+/// A name that is taken although the lists did not show it: the next pass decides about it.
+async fn taken(backend: &Backend, name: &str, error: client::Error) -> Stop {
+    if !matches!(error, client::Error::Conflict { .. }) {
+        return error.into();
+    }
+    match backend.client.find_group(name).await {
+        Ok(found) => {
+            if let Some(group) = found {
+                backend
+                    .inventory
+                    .write(|tables, stamp| tables.groups.put(group, stamp));
+            }
+            error.into()
+        }
+        Err(error) => error.into(),
+    }
+}
+
+/// Writes down whose the group was before anything of it is changed: a crash must not make it look like ours.
+async fn adopt(pass: &mut Pass<Group>, group: wire::Group) -> Result<wire::Group, Stop> {
+    pass.hold(&[]).await?;
+    pass.status.adopted = true;
+    pass.status.former_description = Some(group.description.clone().unwrap_or_default());
+    pass.status.id = Some(group.id.0.clone());
+    pass.checkpoint().await?;
+    Ok(group)
+}
+
+async fn keep(pass: &mut Pass<Group>, group: wire::Group) -> Result<wire::Group, Stop> {
+    if !pass.object.spec.suspend {
+        pass.hold(&[]).await?;
+    }
+    pass.status.adopted |= named::is_adopted(group.description.as_deref());
+    Ok(group)
 }
 
 /// Brings name and description in line with the spec.
 async fn describe(
-    pass: &Pass<Group>,
+    pass: &mut Pass<Group>,
+    backend: &Backend,
+    group: wire::Group,
+) -> Result<(), Stop> {
+    let (name, description) = (name(pass).to_owned(), description(pass));
+    if group.name == name && group.description.as_ref() == Some(&description) {
+        note(pass, backend, &group);
+        return Ok(());
+    }
+    if pass.object.spec.suspend {
+        return Err(named::held_back().into());
+    }
+    pass.context.leadership.guard().map_err(Error::from)?;
+    let request = request(&name, description);
+    let group = backend.client.update_group(&group.id, &request).await?;
+    note(pass, backend, &group);
+    Ok(())
+}
+
+/// Brings the group's roles in line with the spec. While not all of them can be had, none is added, and what is not
+/// permitted any more is taken away.
+async fn grant(
+    pass: &mut Pass<Group>,
     backend: &Backend,
     id: &GroupId,
-    name: &str,
-) -> Result<GroupId, Error> {
-    let group = backend.client.group(id).await?;
-    let description = description(pass);
-    if group.name == name && group.description.as_deref() == Some(description.as_str()) {
-        return Ok(note(backend, group));
-    }
-    pass.context.leadership.guard()?;
-    let group = backend
-        .client
-        .update_group(id, &request(name, Some(description)))
-        .await?;
-    Ok(note(backend, group))
+    roles: Resolved<ScopedRole>,
+) -> Result<(), Stop> {
+    let subject = Subject::Group(id.clone());
+    let wanted: Vec<Grant> = roles.found.iter().map(|role| role.to(&subject)).collect();
+    grants::bring_about(pass, backend, &wanted, roles.trouble).await
 }
 
 fn description(pass: &Pass<Group>) -> String {
-    pass.mark()
-        .append_to(pass.object.spec.description.as_deref())
+    let text = pass.object.spec.description.as_deref();
+    named::description(pass, text, pass.status.adopted)
 }
 
-fn note(backend: &Backend, group: wire::Group) -> GroupId {
-    let id = group.id.clone();
+fn note(pass: &mut Pass<Group>, backend: &Backend, group: &wire::Group) {
     let summary = GroupSummary {
-        id: group.id,
-        name: Some(group.name),
+        id: group.id.clone(),
+        name: Some(group.name.clone()),
         description: None,
     };
     backend
         .inventory
         .write(|tables, stamp| tables.groups.put(summary, stamp));
-    id
+    pass.status.id = Some(group.id.0.clone());
+    pass.status.group_name = Some(group.name.clone());
+}
+
+fn forget(backend: &Backend, id: &GroupId) {
+    backend
+        .inventory
+        .write(|tables, stamp| tables.groups.remove(id.as_str(), stamp));
 }

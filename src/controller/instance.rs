@@ -22,9 +22,10 @@ use super::backend::{Backend, Standing};
 use super::context::{Context, name_of, namespace_of};
 use super::error::Error;
 use super::inventory::Inventory;
-use super::outcome::{Blocked, Stop};
+use super::outcome::{Blocked, Down, Stop};
 use super::referrers::{Key, KindName};
-use super::status::merge_patch;
+use super::status::{merge_patch, news};
+use crate::api::condition::Reason;
 use crate::api::guardrails::Guardrails;
 use crate::api::instance::{Identity, InstanceStatus};
 use crate::api::names::FIELD_MANAGER;
@@ -125,90 +126,114 @@ pub(super) async fn reconcile<K: Connects>(
     let started = Instant::now();
     context.stores.filled().await;
     let key = Key::new(K::NAME, namespace_of(&*object), name_of(&*object));
-    if object.meta().deletion_timestamp.is_some() {
-        return Ok(Action::await_change());
-    }
-    let before = context.backends.get(&key);
-    let looked = look(&context, &key, &*object).await;
-    let (status, stop) = match looked {
-        Ok(connection) => (
-            conditions::connected(&*object, &connection, context.clock.now()),
-            None,
-        ),
-        Err(stop) => (
-            conditions::failed(&*object, &stop, context.clock.now()),
-            Some(stop),
-        ),
+    let api = K::api(context.client.clone(), &key.namespace);
+    // Which backend it was is in the status: an old one must not be looked at.
+    let object = match context.freshest(&key, &*object, api).await {
+        Ok(Some(object)) if object.meta().deletion_timestamp.is_none() => object,
+        Ok(_) => return Ok(Action::await_change()),
+        Err(error) => return Ok(Action::requeue(failed(&context, &key, &error))),
     };
-    note(&context, &key, before.as_ref(), stop.as_ref());
-    let written = write(&context, &*object, &status).await;
-    let outcome = if stop.is_some() || written.is_err() {
+    let looked = look(&context, &key, &object).await;
+    let now = context.clock.now();
+    let (status, stop) = match looked {
+        Ok(connection) => (conditions::connected(&object, &connection, now), None),
+        Err(stop) => (conditions::failed(&object, &stop, now), Some(stop)),
+    };
+    let written = write(&context, &key, &object, &status).await;
+    let error = match (&stop, &written) {
+        (Some(Stop::Failed(error)), _) | (None, Err(error)) => Some(error),
+        _ => None,
+    };
+    let outcome = if stop.is_some() || error.is_some() {
         Outcome::Failed
     } else {
         Outcome::Done
     };
+    let pause = match (error, &stop) {
+        (Some(error), _) => failed(&context, &key, error),
+        (None, Some(_)) => probe(&context, &key),
+        (None, None) => {
+            context.memory.succeeded(&key);
+            object.settings().resync.objects.std()
+        }
+    };
     context
         .metrics
         .reconciled(K::NAME.metric(), outcome, started.elapsed());
-    if let Err(error) = &written {
-        warn!(object = %key, "{error}");
-    }
-    if stop.is_none() && written.is_ok() {
-        context.memory.succeeded(&key);
-        return Ok(Action::requeue(object.settings().resync.objects.std()));
-    }
-    let failures = context.memory.failed(&key);
-    let pause = PROBE
-        .0
-        .saturating_mul(1 << failures.clamp(1, 6))
-        .min(PROBE.1)
-        / 2;
-    Ok(Action::requeue(pause.mul_f64(1.0 + rand::random::<f64>())))
+    Ok(Action::requeue(pause))
 }
 
-/// Connects if anything changed, proves that it is the same backend, and sweeps over what it holds.
+/// How long until the next look after a failure; what the backend asks for is obeyed.
+fn failed(context: &Context, key: &Key, error: &Error) -> Duration {
+    let reason = error.reason();
+    context.metrics.failed(key.kind.metric(), reason.as_str());
+    let asked = match error {
+        Error::Backend(error) => error.retry_after().unwrap_or_default(),
+        _ => Duration::ZERO,
+    };
+    probe(context, key).max(asked)
+}
+
+fn probe(context: &Context, key: &Key) -> Duration {
+    let failures = context.memory.failed(key);
+    let pause = PROBE.0.saturating_mul(1 << failures.clamp(1, 6));
+    (pause.min(PROBE.1) / 2).mul_f64(1.0 + rand::random::<f64>())
+}
+
+/// Connects, proves that it is the backend that it was, sweeps over what it holds, and tells the objects.
 async fn look<K: Connects>(
     context: &Arc<Context>,
     key: &Key,
     object: &K,
 ) -> Result<Connection, Stop> {
-    address::permitted(context, object).await?;
-    let config = connection::config(context, object).await?;
-    let connection = connection::connect(context, key, object, config).await?;
-    connection
-        .backend
-        .inventory
-        .sweep(&connection.backend.client)
-        .await?;
-    let backend = Arc::clone(&connection.backend);
-    context.backends.set(key, Standing::Ready(backend));
-    Ok(connection)
+    let before = context.backends.get(key);
+    let result = connection::connect(context, key, object).await;
+    match &result {
+        Ok(connection) => {
+            if !matches!(before, Some(Standing::Ready(_))) {
+                info!(object = %key, "backend connected");
+            }
+            let backend = Arc::clone(&connection.backend);
+            backend.report(&context.metrics);
+            context.backends.set(key, Standing::Ready(backend));
+            context.wake_referrers(key);
+        }
+        Err(stop) => close(context, key, before.as_ref(), stop),
+    }
+    result
 }
 
-/// Tells the objects that wait: all of them when the instance came back, went away or was swept.
-fn note(context: &Context, key: &Key, before: Option<&Standing>, stop: Option<&Stop>) {
-    let was_ready = matches!(before, Some(Standing::Ready(_)));
-    match stop {
-        None if was_ready => {}
-        None => info!(object = %key, "backend connected"),
-        Some(stop) => {
-            let blocked = blocked(key, stop);
-            if was_ready {
-                warn!(object = %key, reason = %blocked.reason, "{}", blocked.message);
-            }
-            context.backends.set(key, Standing::Down(blocked));
-        }
+/// An outage is one condition here, and none on each object that needs nothing of the backend just now. They are told
+/// if what they have is not what it was, and those that wait for a first word get it.
+fn close(context: &Context, key: &Key, before: Option<&Standing>, stop: &Stop) {
+    let down = down(key, stop);
+    let is_news = match before {
+        Some(Standing::Down(before)) => before.reason != down.reason,
+        Some(Standing::Ready(_)) | None => true,
+    };
+    if is_news {
+        warn!(object = %key, reason = %down.reason, "{}", text(stop));
     }
-    // A backend that goes on failing is no news to anybody.
-    if stop.is_none() || was_ready || before.is_none() {
+    let concerns_all = matches!(down.reason, Reason::InstanceChanged | Reason::NotAllowed);
+    context.backends.set(key, Standing::Down(down));
+    if before.is_none() || (is_news && concerns_all) {
         context.wake_referrers(key);
     }
 }
 
+fn text(stop: &Stop) -> String {
+    match stop {
+        Stop::Blocked(Blocked { message, .. }) | Stop::Down(Down { message, .. }) => {
+            message.clone()
+        }
+        Stop::Failed(error) => error.to_string(),
+    }
+}
+
 /// What objects say while their instance is not usable: the class of the trouble, and where to look.
-fn blocked(key: &Key, stop: &Stop) -> Blocked {
+fn down(key: &Key, stop: &Stop) -> Down {
     let reason = match stop {
-        Stop::Blocked(blocked) => blocked.reason,
+        Stop::Blocked(Blocked { reason, .. }) | Stop::Down(Down { reason, .. }) => *reason,
         Stop::Failed(error) => error.reason(),
     };
     let message = format!(
@@ -216,11 +241,12 @@ fn blocked(key: &Key, stop: &Stop) -> Blocked {
         key.kind.as_str(),
         key.name
     );
-    Blocked::unsynced(reason, message)
+    Down { reason, message }
 }
 
 async fn write<K: Connects>(
     context: &Context,
+    key: &Key,
     object: &K,
     status: &InstanceStatus,
 ) -> Result<(), Error> {
@@ -242,12 +268,19 @@ async fn write<K: Connects>(
         "metadata": {"resourceVersion": object.resource_version()},
         "status": patch,
     });
-    let api = K::api(context.client.clone(), namespace_of(object));
+    let api = K::api(context.client.clone(), &key.namespace);
     let (parameters, patch) = (PatchParams::apply(FIELD_MANAGER), Patch::Merge(&patch));
-    let patched = api.patch_status(name_of(object), &parameters, &patch);
-    context
+    let patched = api.patch_status(&key.name, &parameters, &patch);
+    let written = context
         .change("write the instance's status", patched)
         .await?;
+    context
+        .memory
+        .wrote(key, written.resource_version().as_deref());
+    let before = object.status().map(|status| status.conditions.as_slice());
+    if let Some(news) = news(before.unwrap_or_default(), &status.conditions) {
+        context.announce(object.object_ref(&()), news).await;
+    }
     Ok(())
 }
 

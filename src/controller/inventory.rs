@@ -3,7 +3,7 @@
 //! The objects' sweep fills it page by page; every answered write of ours changes it at once. A list that was begun
 //! before such a write cannot undo it: rows carry a stamp.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::iam::client::{Account, Client, Error, Listed};
@@ -11,7 +11,34 @@ use crate::iam::wire::{Binding, GroupSummary, RoleSummary};
 
 /// The rows of all four lists. Cheap to look at; never held over an await.
 #[derive(Debug, Default)]
-pub struct Inventory(Mutex<Tables>);
+pub struct Inventory {
+    tables: Mutex<Tables>,
+    reserved: Mutex<HashSet<(Sort, String)>>,
+}
+
+/// What can be made under a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Sort {
+    /// A service account.
+    Account,
+    /// A group.
+    Group,
+    /// A role.
+    Role,
+}
+
+/// A name that nobody else makes anything under until this is dropped: not every backend refuses a second one.
+#[derive(Debug)]
+pub struct Reservation<'a> {
+    inventory: &'a Inventory,
+    name: (Sort, String),
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        self.inventory.reserved().remove(&self.name);
+    }
+}
 
 /// The four lists.
 #[derive(Debug, Default)]
@@ -106,8 +133,31 @@ impl Inventory {
         Ok(())
     }
 
+    /// Takes a name to make something under it; `None` if somebody else is doing so, or has done so by now.
+    #[must_use]
+    pub fn reserve(&self, sort: Sort, name: &str) -> Option<Reservation<'_>> {
+        let name = (sort, name.to_owned());
+        let mut reserved = self.reserved();
+        let is_taken = self.read(|tables| match sort {
+            Sort::Account => tables.accounts.named(&name.1).next().is_some(),
+            Sort::Group => tables.groups.named(&name.1).next().is_some(),
+            Sort::Role => tables.roles.named(&name.1).next().is_some(),
+        });
+        if is_taken || !reserved.insert(name.clone()) {
+            return None;
+        }
+        Some(Reservation {
+            inventory: self,
+            name,
+        })
+    }
+
+    fn reserved(&self) -> MutexGuard<'_, HashSet<(Sort, String)>> {
+        self.reserved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Tables> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -131,6 +181,11 @@ impl<T: Indexed> Table<T> {
     pub fn named<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a T> {
         let ids = self.index.get(name).map_or(&[][..], Vec::as_slice);
         ids.iter().filter_map(|id| self.get(id))
+    }
+
+    /// All rows.
+    pub fn all(&self) -> impl Iterator<Item = &T> {
+        self.rows.values().filter_map(|row| row.value.as_ref())
     }
 
     /// The one row of this name; `None` if there is none or more than one.
@@ -210,8 +265,7 @@ mod tests {
     }
 
     fn names(table: &Table<GroupSummary>) -> Vec<&str> {
-        let mut ids: Vec<&str> = table.rows.keys().map(String::as_str).collect();
-        ids.retain(|id| table.get(id).is_some());
+        let mut ids: Vec<&str> = table.all().map(|row| row.id.as_str()).collect();
         ids.sort_unstable();
         ids
     }
@@ -226,6 +280,21 @@ mod tests {
         assert_eq!(names(&table), ["b", "c"]);
         table.replace(vec![group("a", "A")], 2);
         assert_eq!(names(&table), ["a"], "the next list counts again");
+    }
+
+    #[test]
+    fn one_at_a_time_makes_something_under_a_name() {
+        let inventory = Inventory::default();
+        let first = inventory.reserve(Sort::Group, "bots");
+        assert!(first.is_some() && inventory.reserve(Sort::Group, "bots").is_none());
+        assert!(inventory.reserve(Sort::Role, "bots").is_some());
+        drop(first);
+        assert!(inventory.reserve(Sort::Group, "bots").is_some());
+        inventory.write(|tables, stamp| tables.groups.put(group("a", "bots"), stamp));
+        assert!(
+            inventory.reserve(Sort::Group, "bots").is_none(),
+            "made by now"
+        );
     }
 
     #[test]

@@ -11,7 +11,6 @@ use kube::Resource;
 use kube::runtime::events::{Event, EventType};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tracing::debug;
 
 use super::backend::{Backend, Standing};
 use super::context::{Context, name_of, namespace_of};
@@ -42,6 +41,8 @@ pub trait Kind:
     fn instance_ref(&self) -> &InstanceRef;
     /// What happens at the backend when it is deleted.
     fn deletion_policy(&self) -> DeletionPolicy;
+    /// Whether nothing is to be changed for now.
+    fn is_suspended(&self) -> bool;
     /// Its status as it is.
     fn status(&self) -> Option<&Self::Status>;
     /// The conditions in a status, and the generation that it speaks of.
@@ -107,6 +108,12 @@ impl<K: Kind> Pass<K> {
         name_of(&self.object)
     }
 
+    /// Whether nothing is to be changed for now.
+    #[must_use]
+    pub fn is_suspended(&self) -> bool {
+        self.object.is_suspended()
+    }
+
     /// The object's key.
     #[must_use]
     pub fn key(&self) -> Key {
@@ -132,6 +139,7 @@ impl<K: Kind> Pass<K> {
             cluster,
             object: self.marked_object(),
             token: None,
+            adopted: false,
         }
     }
 
@@ -145,10 +153,7 @@ impl<K: Kind> Pass<K> {
             secondary: None,
         };
         let regarding = self.object.object_ref(&());
-        let published = self.context.recorder.publish(&event, &regarding);
-        if let Err(error) = self.context.within("write the Event", published).await {
-            debug!(%reason, "{error}");
-        }
+        self.context.publish(regarding, &event).await;
     }
 
     /// Looks again at this instant, or earlier if something else asks for it.
@@ -163,15 +168,22 @@ impl<K: Kind> Pass<K> {
     }
 
     /// The backend, if the object's namespace may use it and it answers; `None` = not looked at yet.
-    pub fn backend(&self) -> Result<Option<Arc<Backend>>, Blocked> {
-        let key = self.instance_key();
-        if !self.context.allows(&key, self.namespace()) {
-            return Err(no_instance(self.object.instance_ref()));
+    pub fn backend(&self) -> Result<Option<Arc<Backend>>, Stop> {
+        if !self.context.allows(&self.instance_key(), self.namespace()) {
+            return Err(no_instance(self.object.instance_ref()).into());
         }
+        self.reached()
+    }
+
+    /// The backend if it answers, whether or not the namespace may still use it: what an object made there may always
+    /// be taken away again.
+    pub fn reached(&self) -> Result<Option<Arc<Backend>>, Stop> {
+        let key = self.instance_key();
         match self.context.backends.get(&key) {
             Some(Standing::Ready(backend)) => Ok(Some(backend)),
-            Some(Standing::Down(blocked)) => Err(blocked),
-            None => Ok(None),
+            Some(Standing::Down(down)) => Err(down.into()),
+            None if self.context.knows(&key) => Ok(None),
+            None => Err(no_instance(self.object.instance_ref()).into()),
         }
     }
 }

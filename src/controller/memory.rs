@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
-use super::referrers::Key;
+use super::referrers::{Key, KindName};
 use crate::iam::model::TokenId;
 
 /// What is remembered of one entry.
@@ -72,6 +72,14 @@ impl Memory {
         known.flatten() != identity
     }
 
+    /// All objects of a kind that were seen and not forgotten.
+    #[must_use]
+    pub fn identified(&self, kind: KindName) -> Vec<Key> {
+        let inner = self.lock();
+        let keys = inner.identities.keys().filter(|key| key.kind == kind);
+        keys.cloned().collect()
+    }
+
     /// Notes the version that a write of ours gave the object.
     pub fn wrote(&self, key: &Key, version: Option<&str>) {
         let Some(version) = version else { return };
@@ -110,7 +118,6 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::controller::referrers::KindName;
 
     #[test]
     fn a_cache_that_lags_behind_our_write_is_stale_until_it_caught_up() {

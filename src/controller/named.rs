@@ -1,30 +1,31 @@
-//! What groups and roles have in common: they are found by name and mark.
+//! What accounts, groups and roles have in common: they are found by name and mark, taken over and given back.
 
 use super::backend::Backend;
 use super::error::Error;
+use super::inventory::{Reservation, Sort};
 use super::kind::{Kind, Pass};
 use super::outcome::Blocked;
 use crate::api::condition::{ConditionType, Finding, Reason};
 use crate::api::policy::AdoptionPolicy;
+use crate::plan::claim::Claimant;
+use crate::plan::mark::{self, Mark};
 use crate::plan::standing::{Seen, Standing, standing};
 
 /// What to do about the thing of this name.
-pub fn plan<K: Kind>(
+pub fn plan<K: Kind, T>(
     pass: &Pass<K>,
     backend: &Backend,
     name: &str,
     policy: AdoptionPolicy,
-    seen: &Seen,
-) -> Standing {
-    let may_adopt =
-        policy == AdoptionPolicy::TakeOver && backend.guard(pass.namespace()).adoption(name);
-    standing(
-        seen,
-        &pass.context.settings.cluster,
-        &pass.marked_object(),
+    seen: Seen<T>,
+) -> Standing<T> {
+    let claimant = Claimant {
+        cluster: &pass.context.settings.cluster,
+        object: &pass.marked_object(),
         policy,
-        may_adopt,
-    )
+        adoption: backend.guard(pass.namespace()).adoption(name),
+    };
+    standing(seen, &claimant)
 }
 
 /// 404 means gone only from a server that shows, in the same pass, that it is the instance that it was.
@@ -33,9 +34,24 @@ pub async fn really_gone<T>(backend: &Backend) -> Result<Option<T>, Error> {
     Ok(None)
 }
 
+/// Takes the name to make something under it. Whoever comes second is refused as if it came later.
+pub fn reserve<'b>(
+    backend: &'b Backend,
+    sort: Sort,
+    name: &str,
+) -> Result<Reservation<'b>, Blocked> {
+    let reservation = backend.inventory.reserve(sort, name);
+    reservation.ok_or_else(|| refused(Reason::NameConflict, sort, name))
+}
+
 /// Something of that name is left alone.
 #[must_use]
-pub fn refused(reason: Reason, what: &str, name: &str, field: &str) -> Blocked {
+pub fn refused(reason: Reason, sort: Sort, name: &str) -> Blocked {
+    let (what, field) = match sort {
+        Sort::Account => ("account", "accountName"),
+        Sort::Group => ("group", "groupName"),
+        Sort::Role => ("role", "roleName"),
+    };
     let message = if reason == Reason::AdoptionRefused {
         format!(
             "{what} {name} exists, and the instance does not allow to adopt it: its administrator can open \
@@ -50,6 +66,31 @@ pub fn refused(reason: Reason, what: &str, name: &str, field: &str) -> Blocked {
     Blocked::unsynced(reason, message)
 }
 
+/// The description of what the object stands for: the user's text, then the mark.
+#[must_use]
+pub fn description<K: Kind>(pass: &Pass<K>, text: Option<&str>, adopted: bool) -> String {
+    let mark = Mark {
+        adopted,
+        ..pass.mark()
+    };
+    mark.append_to(text)
+}
+
+/// Whether something was there before its object, as its own description says.
+#[must_use]
+pub fn is_adopted(description: Option<&str>) -> bool {
+    description
+        .and_then(Mark::parse)
+        .is_some_and(|mark| mark.adopted)
+}
+
+/// The description that something adopted gets back; without the status' word what is left of it without the mark.
+#[must_use]
+pub fn former_description(former: Option<&String>, now: Option<&str>) -> String {
+    let rest = || mark::strip(now.unwrap_or_default()).to_owned();
+    former.cloned().unwrap_or_else(rest)
+}
+
 /// Says that nothing is changed.
 pub fn suspended<K: Kind>(pass: &mut Pass<K>) {
     let message = "nothing is changed until spec.suspend is false again";
@@ -59,4 +100,11 @@ pub fn suspended<K: Kind>(pass: &mut Pass<K>) {
         Reason::Suspended,
         message,
     ));
+}
+
+/// The backend is not as the spec wants it, and is left so.
+#[must_use]
+pub fn held_back() -> Blocked {
+    let message = "the backend differs from the spec, and nothing is changed until spec.suspend is false again";
+    Blocked::unsynced(Reason::Suspended, message)
 }

@@ -33,6 +33,21 @@ impl Blocked {
         }
     }
 
+    /// Whether it is refused, and not only waiting.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        self.condition == ConditionType::Accepted
+    }
+
+    /// The graver of two: a refusal before something that is missing, the first of each.
+    #[must_use]
+    pub fn graver(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        match (one, other) {
+            (Some(one), Some(other)) if other.is_refusal() && !one.is_refusal() => Some(other),
+            (one, other) => one.or(other),
+        }
+    }
+
     /// The backend is not as it should be and cannot be made so.
     pub fn unsynced(reason: Reason, message: impl Into<String>) -> Self {
         Self {
@@ -43,11 +58,22 @@ impl Blocked {
     }
 }
 
+/// The instance of an object cannot be worked with; the object is looked at again when it can.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Down {
+    /// Why.
+    pub reason: Reason,
+    /// What is the matter and where to look.
+    pub message: String,
+}
+
 /// Why a pass stopped before its end.
 #[derive(Debug)]
 pub enum Stop {
-    /// It waits.
+    /// It waits for a change by somebody.
     Blocked(Blocked),
+    /// It waits for its instance.
+    Down(Down),
     /// It failed.
     Failed(Error),
 }
@@ -55,6 +81,12 @@ pub enum Stop {
 impl From<Blocked> for Stop {
     fn from(blocked: Blocked) -> Self {
         Self::Blocked(blocked)
+    }
+}
+
+impl From<Down> for Stop {
+    fn from(down: Down) -> Self {
+        Self::Down(down)
     }
 }
 

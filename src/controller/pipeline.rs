@@ -1,6 +1,7 @@
 //! The way that every object goes: the freshest object → its backend → observe, plan, apply → status.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::SignedDuration;
 use kube::ResourceExt;
@@ -14,7 +15,7 @@ use super::backend::Backend;
 use super::context::{Context, namespace_of};
 use super::error::Error;
 use super::kind::{Kind, Pass, key_of};
-use super::outcome::{Blocked, Stop};
+use super::outcome::{Blocked, Down, Stop};
 use super::referrers::Key;
 use super::status::{self, TokensLive};
 use crate::api::names::{FIELD_MANAGER, FINALIZER};
@@ -29,12 +30,16 @@ pub(super) async fn reconcile<K: Kind>(
     let started = Instant::now();
     context.stores.filled().await;
     let key = key_of(&*object);
-    let object = match freshest(&context, &key, &*object).await {
+    let api = Api::namespaced(context.client.clone(), &key.namespace);
+    let object = match context.freshest(&key, &*object, api).await {
         Ok(Some(object)) => object,
         Ok(None) => return Ok(Action::await_change()),
         Err(error) => return Ok(retry(&context, &key, &error)),
     };
     let mut pass = Pass::new(Arc::clone(&context), object);
+    let mut referents = pass.object.referents();
+    referents.insert(pass.instance_key());
+    context.referrers.note(&key, referents);
     let (outcome, action) = if pass.object.meta().deletion_timestamp.is_some() {
         end(&mut pass).await
     } else {
@@ -46,125 +51,130 @@ pub(super) async fn reconcile<K: Kind>(
     Ok(action)
 }
 
-/// The object as the cache shows it, or read anew if the cache is older than our last write of it.
-async fn freshest<K: Kind>(context: &Context, key: &Key, cached: &K) -> Result<Option<K>, Error> {
-    if !context
-        .memory
-        .is_stale(key, cached.resource_version().as_deref())
-    {
-        return Ok(Some(cached.clone()));
-    }
-    let api: Api<K> = Api::namespaced(context.client.clone(), &key.namespace);
-    context
-        .within("read the object", api.get_opt(&key.name))
-        .await
-}
-
 async fn live<K: Kind>(pass: &mut Pass<K>) -> (Outcome, Action) {
-    let mut referents = pass.object.referents();
-    referents.insert(pass.instance_key());
-    pass.context.referrers.note(&pass.key(), referents);
     let stop = match pass.backend() {
         Ok(Some(backend)) => {
             let result = K::live(pass, &backend).await;
-            trip(&pass.context, &backend, result.as_ref().err());
+            note(&pass.context, &backend, result.as_ref().err());
             result.err()
         }
         // The instance wakes it as soon as it was looked at.
         Ok(None) => return (Outcome::Deferred, Action::await_change()),
-        Err(blocked) => Some(blocked.into()),
+        Err(stop) => Some(stop),
     };
     conclude(pass, stop).await
 }
 
 /// An object that was never held has nothing at the backend. With `Orphan` the backend is not needed.
 async fn end<K: Kind>(pass: &mut Pass<K>) -> (Outcome, Action) {
-    let held = pass
-        .object
-        .finalizers()
-        .iter()
-        .any(|finalizer| finalizer == FINALIZER);
-    if !held {
+    if !is_held(&pass.object) {
         return (Outcome::Done, Action::await_change());
     }
-    let result = match (pass.object.deletion_policy(), pass.backend()) {
+    let result = match (pass.object.deletion_policy(), pass.reached()) {
         (DeletionPolicy::Orphan, _) => K::orphan(pass).await,
         (DeletionPolicy::Delete, Ok(Some(backend))) => {
             let result = K::end(pass, &backend).await;
-            trip(&pass.context, &backend, result.as_ref().err());
+            note(&pass.context, &backend, result.as_ref().err());
             result
         }
         (DeletionPolicy::Delete, Ok(None)) => return (Outcome::Deferred, Action::await_change()),
-        (DeletionPolicy::Delete, Err(blocked)) => Err(keeps(&blocked).into()),
+        (DeletionPolicy::Delete, Err(stop)) => Err(keeps(stop)),
     };
     let result = match result {
         Ok(()) => pass.release().await.map_err(Stop::from),
         Err(stop) => Err(stop),
     };
     match result {
-        Ok(()) => (Outcome::Done, forget(pass)),
+        Ok(()) => {
+            let key = pass.key();
+            let uid = pass.object.uid().unwrap_or_default();
+            pass.context.metrics.expires(&uid, None);
+            info!(object = %key, "deleted");
+            (Outcome::Done, Action::await_change())
+        }
         Err(stop) => conclude(pass, Some(stop)).await,
     }
 }
 
+fn is_held<K: Kind>(object: &K) -> bool {
+    let mut finalizers = object.finalizers().iter();
+    finalizers.any(|finalizer| finalizer == FINALIZER)
+}
+
 /// What keeps an object from being deleted, and the way out.
-fn keeps(blocked: &Blocked) -> Blocked {
-    let message = format!(
-        "is being deleted, and what it made at the backend has to go first: {}. To leave it there, set \
-         deletionPolicy: Orphan",
-        blocked.message
-    );
-    Blocked {
-        condition: blocked.condition,
-        reason: blocked.reason,
-        message,
+fn keeps(stop: Stop) -> Stop {
+    let explain = |message: &str| {
+        format!(
+            "is being deleted, and what it made at the backend has to go first: {message}. To leave it there, set \
+             deletionPolicy: Orphan"
+        )
+    };
+    match stop {
+        Stop::Blocked(blocked) => Stop::Blocked(Blocked {
+            message: explain(&blocked.message),
+            ..blocked
+        }),
+        Stop::Down(down) => Stop::Down(Down {
+            message: explain(&down.message),
+            ..down
+        }),
+        failed @ Stop::Failed(_) => failed,
     }
 }
 
-fn forget<K: Kind>(pass: &Pass<K>) -> Action {
-    let key = pass.key();
-    pass.context.wake_referrers(&key);
-    pass.context.referrers.forget(&key);
-    pass.context.memory.forget(&key);
-    info!(object = %key, "deleted");
-    Action::await_change()
-}
-
 /// A backend that fails as a whole is closed for all, and probed by its instance's controller.
-fn trip(context: &Context, backend: &Backend, stop: Option<&Stop>) {
-    let Some(Stop::Failed(Error::Backend(error))) = stop else {
-        return;
-    };
-    if context.backends.trip(&backend.key, error) {
-        context.wakers.wake(&backend.key);
+fn note(context: &Context, backend: &Backend, stop: Option<&Stop>) {
+    backend.report(&context.metrics);
+    match stop {
+        Some(Stop::Failed(Error::Backend(error))) => {
+            if context.backends.failed(&backend.key, error) {
+                context.wakers.wake(&backend.key);
+            }
+        }
+        Some(Stop::Failed(_)) => {}
+        _ => context.backends.well(&backend.key),
     }
 }
 
 /// Writes the status down and decides when to come back.
 async fn conclude<K: Kind>(pass: &mut Pass<K>, stop: Option<Stop>) -> (Outcome, Action) {
     let key = pass.key();
+    if let Some(Stop::Failed(error)) = &stop
+        && error.is_conflict()
+    {
+        // Nothing is wrong: the next pass sees what somebody else wrote. What this one learnt is kept if it can be.
+        let _ = pass.checkpoint().await;
+        return (Outcome::Failed, retry(&pass.context, &key, error));
+    }
     let written = pass.write_status(stop.as_ref()).await;
     let error = match (&written, &stop) {
         (_, Some(Stop::Failed(error))) | (Err(error), _) => Some(error),
         _ => None,
     };
+    let due = due(pass);
     if let Some(error) = error {
         pass.context
             .metrics
             .failed(K::NAME.metric(), error.reason().as_str());
-        return (Outcome::Failed, retry(&pass.context, &key, error));
+        let pause = pause(&pass.context, &key, error);
+        return (Outcome::Failed, Action::requeue(sooner(pause, due)));
     }
     pass.context.memory.succeeded(&key);
-    match stop {
-        Some(Stop::Blocked(blocked)) => {
-            debug!(object = %key, reason = %blocked.reason, "waits");
-            (Outcome::Deferred, Action::requeue(pass.context.recheck()))
-        }
-        _ => (Outcome::Done, wake(pass)),
+    if let Some(Stop::Blocked(Blocked { reason, .. }) | Stop::Down(Down { reason, .. })) = stop {
+        debug!(object = %key, %reason, "waits");
+        let pause = sooner(pass.context.recheck(), due);
+        return (Outcome::Deferred, Action::requeue(pause));
     }
+    let action = due.map_or_else(Action::await_change, Action::requeue);
+    (Outcome::Done, action)
 }
 
 fn retry(context: &Context, key: &Key, error: &Error) -> Action {
+    Action::requeue(pause(context, key, error))
+}
+
+/// How long to wait after a failure, which is logged.
+fn pause(context: &Context, key: &Key, error: &Error) -> Duration {
     let failures = context.memory.failed(key);
     let pause = error.retry_after(failures, rand::random());
     let reason = error.reason();
@@ -173,18 +183,27 @@ fn retry(context: &Context, key: &Key, error: &Error) -> Action {
     } else {
         warn!(object = %key, %reason, failures, ?pause, "{error}");
     }
-    Action::requeue(pause)
+    pause
 }
 
-fn wake<K: Kind>(pass: &Pass<K>) -> Action {
-    let Some(next) = pass.next else {
-        return Action::await_change();
-    };
+/// How long until the pass' own next instant, whatever else it waits for: a rotation, or the end of a token, which the
+/// conditions have to tell.
+fn due<K: Kind>(pass: &Pass<K>) -> Option<Duration> {
+    let now = pass.context.clock.now();
+    let expiring = K::expirations(&pass.status).into_iter();
+    let next = expiring.filter(|end| *end > now).chain(pass.next).min()?;
     let pause = next
-        .duration_since(pass.context.clock.now())
+        .duration_since(now)
         .max(SignedDuration::from_millis(100));
-    Action::requeue(pause.unsigned_abs())
+    Some(pause.unsigned_abs())
 }
+
+fn sooner(pause: Duration, due: Option<Duration>) -> Duration {
+    due.map_or(pause, |due| due.max(LEAST_PAUSE).min(pause))
+}
+
+/// However soon something is due, a pass that failed is not repeated at once.
+const LEAST_PAUSE: Duration = Duration::from_secs(1);
 
 impl<K: Kind> Pass<K> {
     fn api(&self) -> Api<K> {
@@ -194,16 +213,17 @@ impl<K: Kind> Pass<K> {
     /// Holds the object until what it makes at the backend is gone, and writes these annotations with the same
     /// request. Nothing is sent if that is so already.
     pub async fn hold(&mut self, annotations: &[(&str, String)]) -> Result<(), Error> {
-        if self
-            .object
-            .finalizers()
+        let known = self.object.annotations();
+        let is_noted = annotations
             .iter()
-            .any(|finalizer| finalizer == FINALIZER)
-        {
+            .all(|(name, text)| known.get(*name) == Some(text));
+        if is_held(&self.object) && is_noted {
             return Ok(());
         }
         let mut finalizers = self.object.finalizers().to_vec();
-        finalizers.push(FINALIZER.to_owned());
+        if !is_held(&self.object) {
+            finalizers.push(FINALIZER.to_owned());
+        }
         let annotations: Value = annotations
             .iter()
             .map(|(name, text)| (*name, text.as_str()))
@@ -251,7 +271,7 @@ impl<K: Kind> Pass<K> {
         self.put_status(new, kept).await
     }
 
-    /// Writes what the pass came to.
+    /// Writes what the pass came to, and tells people if it is news.
     async fn write_status(&mut self, stop: Option<&Stop>) -> Result<(), Error> {
         let now = self.context.clock.now();
         let (old, old_generation) = self.object.status().map(K::conditions).unwrap_or_default();
@@ -271,9 +291,15 @@ impl<K: Kind> Pass<K> {
                 TokensLive::NotAll
             },
         };
-        let conditions = json(&status::conditions(&findings, now))?;
-        self.put_status(json(&self.status)?, (conditions, json(&generation)?))
-            .await
+        let conditions = status::conditions(&findings, now);
+        let news = status::news(old, &conditions);
+        let kept = (json(&conditions)?, json(&generation)?);
+        self.put_status(json(&self.status)?, kept).await?;
+        if let Some(news) = news {
+            let regarding = self.object.object_ref(&());
+            self.context.announce(regarding, news).await;
+        }
+        Ok(())
     }
 
     async fn put_status(&mut self, mut new: Value, kept: (Value, Value)) -> Result<(), Error> {

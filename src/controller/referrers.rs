@@ -88,6 +88,16 @@ impl Key {
         }
     }
 
+    /// As messages and metrics name it: `namespace/name`, or the name alone of what has no namespace.
+    #[must_use]
+    pub fn path(&self) -> String {
+        if self.namespace.is_empty() {
+            self.name.clone()
+        } else {
+            format!("{}/{}", self.namespace, self.name)
+        }
+    }
+
     /// The same for a store or a controller.
     #[must_use]
     pub fn reference<K: Resource<DynamicType = ()>>(&self) -> ObjectRef<K> {

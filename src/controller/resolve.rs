@@ -1,11 +1,11 @@
-//! From the references in a spec to ids at the backend.
+//! From the references in a spec to ids at the backend, each judged by the instance's guardrails.
 
 use kube::runtime::reflector::ObjectRef;
 
 use super::backend::Backend;
 use super::context::Context;
 use super::kind::Kind;
-use super::outcome::Blocked;
+use super::outcome::{Blocked, Stop};
 use super::referrers::{Key, KindName};
 use crate::api::condition::Reason;
 use crate::api::guardrails::ExternalSubjectKind;
@@ -31,9 +31,55 @@ pub struct Resolver<'a> {
     pub namespace: &'a str,
 }
 
+/// What a list of references comes to.
+#[derive(Debug)]
+pub struct Resolved<T> {
+    /// Those that are there and permitted.
+    pub found: Vec<T>,
+    /// What is the matter with the others: a refusal before something that is missing.
+    pub trouble: Option<Blocked>,
+}
+
+impl<T> Resolved<T> {
+    fn gather(results: impl IntoIterator<Item = Result<T, Blocked>>) -> Self {
+        let (mut found, mut trouble) = (Vec::new(), None);
+        for result in results {
+            match result {
+                Ok(one) => found.push(one),
+                Err(blocked) => trouble = Blocked::graver(trouble, Some(blocked)),
+            }
+        }
+        Self { found, trouble }
+    }
+}
+
+/// A role where it is to be granted, whoever gets it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScopedRole {
+    /// The role.
+    pub id: RoleId,
+    /// Its name, for people.
+    pub name: String,
+    /// The Kestra namespace; `None` = the whole tenant.
+    pub namespace: Option<String>,
+}
+
+impl ScopedRole {
+    /// The grant to one subject.
+    #[must_use]
+    pub fn to(&self, subject: &Subject) -> Grant {
+        Grant {
+            subject: subject.clone(),
+            role: self.id.clone(),
+            role_name: self.name.clone(),
+            namespace: self.namespace.clone(),
+        }
+    }
+}
+
 impl From<Refusal> for Blocked {
     fn from(refusal: Refusal) -> Self {
-        Self::refused(Reason::NotAllowed, refusal.to_string())
+        Self::refused(refusal.reason, refusal.to_string())
     }
 }
 
@@ -44,30 +90,30 @@ impl Resolver<'_> {
     }
 
     /// The groups that an account is to be a member of.
-    pub fn members(&self, groups: &[GroupRef]) -> Result<Vec<Member>, Blocked> {
-        groups.iter().map(|group| self.group(group)).collect()
+    #[must_use]
+    pub fn members(&self, groups: &[GroupRef]) -> Resolved<Member> {
+        Resolved::gather(groups.iter().map(|group| self.group(group)))
     }
 
     fn group(&self, reference: &GroupRef) -> Result<Member, Blocked> {
         let GroupRef { kind, name } = reference;
         let guard = self.backend.guard(self.namespace);
-        if *kind == GroupKind::External {
-            guard.group(name)?;
+        match kind {
+            GroupKind::Group => {
+                let member = self.declared_group(name)?;
+                guard.group(&member.name)?;
+                Ok(member)
+            }
+            GroupKind::External => {
+                guard.group(name)?;
+                self.external_group(name)
+            }
         }
-        let member = match kind {
-            GroupKind::Group => self.declared_group(name)?,
-            GroupKind::External => self.external_group(name)?,
-        };
-        guard.group(&member.name)?;
-        Ok(member)
     }
 
     fn declared_group(&self, name: &str) -> Result<Member, Blocked> {
-        let object = self
-            .context
-            .stores
-            .groups
-            .get(&ObjectRef::new(name).within(self.namespace));
+        let groups = &self.context.stores.groups;
+        let object = groups.get(&ObjectRef::new(name).within(self.namespace));
         let object = object.filter(|group| self.may_be(&**group));
         let status = object.as_ref().and_then(|group| group.status.as_ref());
         let made =
@@ -83,7 +129,7 @@ impl Resolver<'_> {
         let found = self
             .backend
             .inventory
-            .read(|tables| tables.groups.only(name).map(|g| g.id.clone()));
+            .read(|tables| tables.groups.only(name).map(|group| group.id.clone()));
         let id = found.ok_or_else(|| not_found("group", name))?;
         Ok(Member {
             id,
@@ -91,67 +137,65 @@ impl Resolver<'_> {
         })
     }
 
-    /// The grants that a list of roles means for a subject.
-    pub fn grants(&self, subject: &Subject, roles: &[RoleGrant]) -> Result<Vec<Grant>, Blocked> {
-        let mut grants = Vec::new();
-        for grant in roles {
-            let role = self.role(&grant.role())?;
-            grants.extend(self.scoped(subject, &role, &grant.namespaces)?);
+    /// Roles with the Kestra namespaces in which each is granted.
+    #[must_use]
+    pub fn roles(&self, grants: &[RoleGrant]) -> Resolved<ScopedRole> {
+        let all = grants.iter().map(|grant| {
+            let role = grant.role();
+            self.scoped(&role, &grant.namespaces)
+        });
+        let (mut found, mut trouble) = (Vec::new(), None);
+        for one in all {
+            found.extend(one.found);
+            trouble = Blocked::graver(trouble, one.trouble);
         }
-        Ok(grants)
+        Resolved { found, trouble }
     }
 
-    /// The grants of one role in these Kestra namespaces, or in the whole tenant if there are none.
-    pub fn scoped(
-        &self,
-        subject: &Subject,
-        (role, role_name): &(RoleId, String),
-        namespaces: &[String],
-    ) -> Result<Vec<Grant>, Blocked> {
+    /// One role in these Kestra namespaces, or in the whole tenant if there are none.
+    #[must_use]
+    pub fn scoped(&self, reference: &RoleRef, namespaces: &[String]) -> Resolved<ScopedRole> {
+        let (id, name) = match self.role(reference) {
+            Ok(role) => role,
+            Err(blocked) => return Resolved::gather([Err(blocked)]),
+        };
         let guard = self.backend.guard(self.namespace);
         let scopes: Vec<Option<&String>> = match namespaces {
             [] => vec![None],
             some => some.iter().map(Some).collect(),
         };
-        let grants = scopes.into_iter().map(|scope| {
+        Resolved::gather(scopes.into_iter().map(|scope| {
             guard.scope(scope.map(String::as_str))?;
-            Ok(Grant {
-                subject: subject.clone(),
-                role: role.clone(),
-                role_name: role_name.clone(),
+            Ok(ScopedRole {
+                id: id.clone(),
+                name: name.clone(),
                 namespace: scope.cloned(),
             })
-        });
-        grants.collect()
+        }))
     }
 
     /// A role's id and name at the backend.
-    pub fn role(&self, reference: &RoleRef) -> Result<(RoleId, String), Blocked> {
-        let RoleRef { kind, name } = reference;
-        match kind {
-            RoleKind::Role => self.declared_role(name),
-            RoleKind::External => self.external_role(name),
+    fn role(&self, reference: &RoleRef) -> Result<(RoleId, String), Blocked> {
+        match reference.kind {
+            RoleKind::Role => self.declared_role(&reference.name),
+            RoleKind::External => self.external_role(&reference.name),
         }
     }
 
-    /// A `Role` object is permitted by its name, or by what it contains.
+    /// A `Role` object is judged by what it allows at the backend right now, whatever its spec says by now.
     fn declared_role(&self, name: &str) -> Result<(RoleId, String), Blocked> {
-        let object = self
-            .context
-            .stores
-            .roles
-            .get(&ObjectRef::new(name).within(self.namespace));
+        let roles = &self.context.stores.roles;
+        let object = roles.get(&ObjectRef::new(name).within(self.namespace));
         let object = object.filter(|role| self.may_be(&**role));
         let status = object.as_ref().and_then(|role| role.status.as_ref());
-        let made =
-            status.and_then(|status| Some((status.id.as_ref()?, status.role_name.as_ref()?)));
-        let ((id, role_name), object) = made
-            .zip(object.as_ref())
-            .ok_or_else(|| not_ready("Role", name))?;
-        let guard = self.backend.guard(self.namespace);
-        guard
-            .role(role_name)
-            .or_else(|_| guard.permissions(&object.spec.permissions))?;
+        let made = status.and_then(|status| {
+            let name = status.role_name.as_ref()?;
+            Some((status.id.as_ref()?, name, &status.applied_permissions))
+        });
+        let (id, role_name, permissions) = made.ok_or_else(|| not_ready("Role", name))?;
+        self.backend
+            .guard(self.namespace)
+            .permissions(permissions)?;
         Ok((RoleId(id.clone()), role_name.clone()))
     }
 
@@ -160,7 +204,7 @@ impl Resolver<'_> {
         let found = self
             .backend
             .inventory
-            .read(|tables| tables.roles.only(name).map(|r| r.id.clone()));
+            .read(|tables| tables.roles.only(name).map(|role| role.id.clone()));
         let id = found.ok_or_else(|| not_found("role", name))?;
         Ok((id, name.to_owned()))
     }
@@ -177,31 +221,29 @@ impl Resolver<'_> {
         Ok((PrincipalId(id.clone()), name.clone()))
     }
 
-    /// The subject of a binding. Users are not in the lists: they are asked for.
-    pub async fn subject(&self, reference: &SubjectRef) -> Result<Subject, super::outcome::Stop> {
-        let SubjectRef { kind, name } = reference;
+    /// Whether a binding may be for this subject, by its name alone: nothing is asked of the backend.
+    pub fn permitted(&self, reference: &SubjectRef) -> Result<(), Blocked> {
         let guard = self.backend.guard(self.namespace);
+        let external = match reference.kind {
+            SubjectKind::ServiceAccount | SubjectKind::Group => return Ok(()),
+            SubjectKind::ExternalGroup => ExternalSubjectKind::ExternalGroup,
+            SubjectKind::ExternalServiceAccount => ExternalSubjectKind::ExternalServiceAccount,
+            SubjectKind::ExternalUser => ExternalSubjectKind::ExternalUser,
+        };
+        Ok(guard.subject(external, &reference.name)?)
+    }
+
+    /// The subject of a binding, which [`Resolver::permitted`] let pass. Users are not in the lists: they are asked for.
+    pub async fn subject(&self, reference: &SubjectRef) -> Result<Subject, Stop> {
+        let SubjectRef { kind, name } = reference;
         let subject = match kind {
             SubjectKind::ServiceAccount => Subject::Principal(self.account(name)?.0),
             SubjectKind::Group => Subject::Group(self.declared_group(name)?.id),
-            SubjectKind::ExternalGroup => {
-                guard
-                    .subject(ExternalSubjectKind::ExternalGroup, name)
-                    .map_err(Blocked::from)?;
-                Subject::Group(self.external_group(name)?.id)
-            }
+            SubjectKind::ExternalGroup => Subject::Group(self.external_group(name)?.id),
             SubjectKind::ExternalServiceAccount => {
-                guard
-                    .subject(ExternalSubjectKind::ExternalServiceAccount, name)
-                    .map_err(Blocked::from)?;
-                Subject::Principal(self.external_account(name)?)
+                self.principal(name, self.external_account(name)?).await?
             }
-            SubjectKind::ExternalUser => {
-                guard
-                    .subject(ExternalSubjectKind::ExternalUser, name)
-                    .map_err(Blocked::from)?;
-                Subject::Principal(self.user(name).await?)
-            }
+            SubjectKind::ExternalUser => self.principal(name, self.user(name).await?).await?,
         };
         if self.backend.is_self(subject.id()) {
             return Err(itself(name).into());
@@ -209,18 +251,34 @@ impl Resolver<'_> {
         Ok(subject)
     }
 
+    async fn principal(&self, name: &str, id: PrincipalId) -> Result<Subject, Stop> {
+        self.ordinary(name, &id).await?;
+        Ok(Subject::Principal(id))
+    }
+
     fn external_account(&self, name: &str) -> Result<PrincipalId, Blocked> {
         let found = self
             .backend
             .inventory
-            .read(|tables| tables.accounts.only(name).map(|a| a.id.clone()));
+            .read(|tables| tables.accounts.only(name).map(|account| account.id.clone()));
         found.ok_or_else(|| not_found("service account", name))
     }
 
     /// A user's id by name.
-    pub async fn user(&self, name: &str) -> Result<PrincipalId, super::outcome::Stop> {
+    pub async fn user(&self, name: &str) -> Result<PrincipalId, Stop> {
         let found = self.backend.client.find_user(name).await?;
         Ok(found.ok_or_else(|| not_found("user", name))?.id)
+    }
+
+    /// Refuses an owner of the whole instance, unless the guardrails allow those too. The backend is asked each time:
+    /// one that was ordinary yesterday may be none today.
+    pub async fn ordinary(&self, name: &str, id: &PrincipalId) -> Result<(), Stop> {
+        let verdict = self.backend.guard(self.namespace).super_admin(name);
+        let Err(refusal) = verdict else { return Ok(()) };
+        if self.backend.client.access(id).await?.is_superadmin() {
+            return Err(Blocked::from(refusal).into());
+        }
+        Ok(())
     }
 }
 

@@ -8,19 +8,20 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use super::backend::Backend;
 use super::context::name_of;
 use super::error::Error;
+use super::inventory::Sort;
 use super::kind::{Kind, Pass};
 use super::named;
 use super::outcome::{Blocked, Stop};
 use super::referrers::{Key, KindName};
 use crate::api::Role;
+use crate::api::condition::Reason;
 use crate::api::policy::DeletionPolicy;
 use crate::api::reference::InstanceRef;
 use crate::api::role::RoleStatus;
 use crate::iam::client;
-use crate::iam::model::RoleId;
+use crate::iam::model::{BindingId, RoleId};
 use crate::iam::wire::{self, RoleRequest, RoleSummary};
-use crate::plan::mark;
-use crate::plan::role::{Declared, Drift, drift};
+use crate::plan::role::{Declared, Drift, Sent, drift, is_same};
 use crate::plan::standing::{Candidate, Seen, Standing};
 
 impl Kind for Role {
@@ -33,6 +34,10 @@ impl Kind for Role {
 
     fn deletion_policy(&self) -> DeletionPolicy {
         self.spec.deletion_policy
+    }
+
+    fn is_suspended(&self) -> bool {
+        self.spec.suspend
     }
 
     fn status(&self) -> Option<&RoleStatus> {
@@ -58,33 +63,22 @@ impl Kind for Role {
     async fn live(pass: &mut Pass<Self>, backend: &Backend) -> Result<(), Stop> {
         permitted(pass, backend)?;
         let seen = observe(pass, backend).await?;
-        let plan = plan(pass, backend, &seen);
-        apply(pass, backend, plan).await
+        let standing = plan(pass, backend, seen);
+        apply(pass, backend, standing).await
     }
 
     async fn end(pass: &mut Pass<Self>, backend: &Backend) -> Result<(), Stop> {
         let seen = observe(pass, backend).await?;
-        let Standing::Keep { id } = plan(pass, backend, &seen) else {
+        let Standing::Keep(role) = plan(pass, backend, seen) else {
             return Ok(());
         };
         pass.context.leadership.guard().map_err(Error::from)?;
-        if pass.status.adopted {
-            let role = backend.client.role(&RoleId(id)).await?;
-            let description = role
-                .description
-                .as_deref()
-                .map(|text| mark::strip(text).to_owned());
-            backend
-                .client
-                .update_role(&role.id, &request(&role, description))
-                .await?;
+        if pass.status.adopted || named::is_adopted(role.description.as_deref()) {
+            let request = former(&pass.status, &role);
+            backend.client.update_role(&role.id, &request).await?;
             return Ok(());
         }
-        backend.client.delete_role(&RoleId(id.clone())).await?;
-        backend
-            .inventory
-            .write(|tables, stamp| tables.roles.remove(&id, stamp));
-        Ok(())
+        delete(backend, &role.id).await
     }
 
     async fn orphan(_: &mut Pass<Self>) -> Result<(), Stop> {
@@ -92,14 +86,41 @@ impl Kind for Role {
     }
 }
 
-/// The role as it is, with another description.
-fn request(role: &wire::Role, description: Option<String>) -> RoleRequest {
+/// The role as it was before it was adopted, as far as that is known.
+fn former(status: &RoleStatus, role: &wire::Role) -> RoleRequest {
+    let former = status.former_description.as_ref();
+    let permissions = match &status.former_permissions {
+        unknown if unknown.is_empty() => role.permissions.clone(),
+        former => former.clone(),
+    };
     RoleRequest {
         name: Some(role.name.clone()),
-        description,
-        permissions: Some(role.permissions.clone()),
+        description: Some(named::former_description(
+            former,
+            role.description.as_deref(),
+        )),
+        permissions: Some(permissions),
         is_default: Some(role.is_default),
     }
+}
+
+/// Deletes a role after its bindings, whoever made them: what a backend makes of a binding without its role is not
+/// known.
+async fn delete(backend: &Backend, id: &RoleId) -> Result<(), Stop> {
+    let is_of = |binding: &&wire::Binding| binding.role.as_ref().is_some_and(|role| role.id == *id);
+    let bindings: Vec<BindingId> = backend.inventory.read(|tables| {
+        let bindings = tables.bindings.all().filter(is_of);
+        bindings.map(|binding| binding.id.clone()).collect()
+    });
+    for binding in &bindings {
+        backend.client.delete_binding(binding).await?;
+        backend
+            .inventory
+            .write(|tables, stamp| tables.bindings.remove(binding.as_str(), stamp));
+    }
+    backend.client.delete_role(id).await?;
+    forget(backend, id);
+    Ok(())
 }
 
 fn name(pass: &Pass<Role>) -> &str {
@@ -121,137 +142,165 @@ fn permitted(pass: &Pass<Role>, backend: &Backend) -> Result<(), Blocked> {
 
 /// The role that the status names, and all of the wanted name: read one by one, as lists have neither descriptions
 /// nor permissions.
-async fn observe(pass: &Pass<Role>, backend: &Backend) -> Result<Seen, Error> {
-    let known = match &pass.status.id {
-        Some(id) => find(backend, &RoleId(id.clone())).await?,
-        None => None,
+async fn observe(pass: &Pass<Role>, backend: &Backend) -> Result<Seen<wire::Role>, Error> {
+    let mut seen = Seen {
+        known: None,
+        named: Vec::new(),
     };
-    if known.is_some() {
-        return Ok(Seen {
-            known,
-            named: Vec::new(),
-        });
+    if let Some(id) = &pass.status.id {
+        seen.known = find(backend, &RoleId(id.clone())).await?;
+    }
+    if seen.known.is_some() {
+        return Ok(seen);
     }
     let ids: Vec<RoleId> = backend.inventory.read(|tables| {
-        tables
-            .roles
-            .named(name(pass))
-            .map(|role| role.id.clone())
-            .collect()
+        let named = tables.roles.named(name(pass));
+        named.map(|role| role.id.clone()).collect()
     });
-    let mut named = Vec::new();
     for id in &ids {
-        named.extend(find(backend, id).await?);
+        seen.named.extend(find(backend, id).await?);
     }
-    Ok(Seen { known: None, named })
+    Ok(seen)
 }
 
-async fn find(backend: &Backend, id: &RoleId) -> Result<Option<Candidate>, Error> {
+async fn find(backend: &Backend, id: &RoleId) -> Result<Option<Candidate<wire::Role>>, Error> {
     match backend.client.role(id).await {
-        // Kestra's own roles are nobody's to take over.
-        Ok(role) if role.is_managed => Ok(Some(Candidate {
-            id: role.id.0,
-            description: None,
-        })),
         Ok(role) => Ok(Some(Candidate {
-            id: role.id.0,
-            description: role.description,
+            description: role.description.clone(),
+            it: role,
         })),
-        Err(client::Error::Gone { .. }) => named::really_gone(backend).await,
+        Err(client::Error::Gone { .. }) => {
+            let gone = named::really_gone(backend).await?;
+            forget(backend, id);
+            Ok(gone)
+        }
         Err(error) => Err(error.into()),
     }
 }
 
-fn plan(pass: &Pass<Role>, backend: &Backend, seen: &Seen) -> Standing {
-    named::plan(
-        pass,
-        backend,
-        name(pass),
-        pass.object.spec.adoption_policy,
-        seen,
-    )
+fn plan(pass: &Pass<Role>, backend: &Backend, seen: Seen<wire::Role>) -> Standing<wire::Role> {
+    let policy = pass.object.spec.adoption_policy;
+    match named::plan(pass, backend, name(pass), policy, seen) {
+        // Kestra's own roles are nobody's to take over.
+        Standing::Adopt(role) if role.is_managed => Standing::Refuse(Reason::NameConflict),
+        standing => standing,
+    }
 }
 
-async fn apply(pass: &mut Pass<Role>, backend: &Backend, plan: Standing) -> Result<(), Stop> {
-    let name = name(pass).to_owned();
-    let id = match plan {
-        Standing::Refuse(reason) => {
-            return Err(named::refused(reason, "role", &name, "roleName").into());
-        }
-        _ if pass.object.spec.suspend => {
-            named::suspended(pass);
-            return Ok(());
-        }
-        Standing::Create => return create(pass, backend, &name).await,
-        Standing::Adopt { id } => {
-            pass.hold(&[]).await?;
-            pass.status.adopted = true;
-            RoleId(id)
-        }
-        Standing::Keep { id } => {
-            pass.hold(&[]).await?;
-            RoleId(id)
-        }
-    };
-    let role = backend.client.role(&id).await?;
-    if role.is_managed {
-        return Err(named::refused(
-            crate::api::condition::Reason::NameConflict,
-            "role",
-            &name,
-            "roleName",
-        )
-        .into());
+async fn apply(
+    pass: &mut Pass<Role>,
+    backend: &Backend,
+    standing: Standing<wire::Role>,
+) -> Result<(), Stop> {
+    let suspended = pass.object.spec.suspend;
+    if suspended {
+        named::suspended(pass);
     }
-    let description = pass
-        .mark()
-        .append_to(pass.object.spec.description.as_deref());
-    let declared = Declared {
-        name: &name,
-        description: &description,
-        permissions: &pass.object.spec.permissions,
-        sent: Some(&pass.status.applied_permissions).filter(|sent| !sent.is_empty()),
-    };
-    let role = match drift(&declared, &role) {
+    match standing {
+        Standing::Refuse(reason) => Err(named::refused(reason, Sort::Role, name(pass)).into()),
+        Standing::Create | Standing::Adopt(_) if suspended => Err(named::held_back().into()),
+        Standing::Create => create(pass, backend).await,
+        Standing::Adopt(role) => {
+            adopt(pass, &role).await?;
+            describe(pass, backend, role).await
+        }
+        Standing::Keep(role) => {
+            if !suspended {
+                pass.hold(&[]).await?;
+            }
+            pass.status.adopted |= named::is_adopted(role.description.as_deref());
+            describe(pass, backend, role).await
+        }
+    }
+}
+
+async fn create(pass: &mut Pass<Role>, backend: &Backend) -> Result<(), Stop> {
+    let name = name(pass).to_owned();
+    let _reserved = named::reserve(backend, Sort::Role, &name)?;
+    pass.hold(&[]).await?;
+    pass.status.adopted = false;
+    pass.context.leadership.guard().map_err(Error::from)?;
+    let request = request(pass, None);
+    let role = backend.client.create_role(&request).await?;
+    written(pass, &role);
+    note(pass, backend, &role);
+    Ok(())
+}
+
+/// Writes down what the role was before anything of it is changed: a crash must not make it look like ours.
+async fn adopt(pass: &mut Pass<Role>, role: &wire::Role) -> Result<(), Stop> {
+    pass.hold(&[]).await?;
+    let status = &mut pass.status;
+    status.adopted = true;
+    status.former_description = Some(role.description.clone().unwrap_or_default());
+    status.former_permissions.clone_from(&role.permissions);
+    status.id = Some(role.id.0.clone());
+    pass.checkpoint().await?;
+    Ok(())
+}
+
+/// Brings name, description and permissions in line with the spec.
+async fn describe(pass: &mut Pass<Role>, backend: &Backend, role: wire::Role) -> Result<(), Stop> {
+    let role = match compare(pass, &role) {
         Drift::None => role,
+        Drift::Differs if pass.object.spec.suspend => return Err(named::held_back().into()),
         Drift::Differs => {
             pass.context.leadership.guard().map_err(Error::from)?;
-            backend
-                .client
-                .update_role(&id, &declared_request(pass, &name))
-                .await?
+            let request = request(pass, Some(role.is_default));
+            let role = backend.client.update_role(&role.id, &request).await?;
+            written(pass, &role);
+            role
         }
     };
-    note(pass, backend, &role, &name);
+    note(pass, backend, &role);
     Ok(())
 }
 
-async fn create(pass: &mut Pass<Role>, backend: &Backend, name: &str) -> Result<(), Stop> {
-    pass.hold(&[]).await?;
-    pass.context.leadership.guard().map_err(Error::from)?;
-    let role = backend
-        .client
-        .create_role(&declared_request(pass, name))
-        .await?;
-    pass.status.adopted = false;
-    note(pass, backend, &role, name);
-    Ok(())
+fn compare(pass: &Pass<Role>, role: &wire::Role) -> Drift {
+    let status = &pass.status;
+    let sent = &status.applied_permissions;
+    let answered = match &status.answered_permissions {
+        same if same.is_empty() => sent,
+        other => other,
+    };
+    let declared = Declared {
+        name: name(pass),
+        description: &description(pass),
+        permissions: &pass.object.spec.permissions,
+        last: (!sent.is_empty()).then_some(Sent { sent, answered }),
+    };
+    drift(&declared, role)
 }
 
-fn declared_request(pass: &Pass<Role>, name: &str) -> RoleRequest {
+fn description(pass: &Pass<Role>) -> String {
+    let text = pass.object.spec.description.as_deref();
+    named::description(pass, text, pass.status.adopted)
+}
+
+/// The role as declared; whether it is the default for new users is not ours to say.
+fn request(pass: &Pass<Role>, is_default: Option<bool>) -> RoleRequest {
     RoleRequest {
-        name: Some(name.to_owned()),
-        description: Some(
-            pass.mark()
-                .append_to(pass.object.spec.description.as_deref()),
-        ),
+        name: Some(name(pass).to_owned()),
+        description: Some(description(pass)),
         permissions: Some(pass.object.spec.permissions.clone()),
-        is_default: None,
+        is_default,
     }
+}
+
+/// Remembers what the backend made of what was sent.
+fn written(pass: &mut Pass<Role>, role: &wire::Role) {
+    let sent = pass.object.spec.permissions.clone();
+    pass.status.answered_permissions.clear();
+    if !is_same(&sent, &role.permissions) {
+        pass.status
+            .answered_permissions
+            .clone_from(&role.permissions);
+    }
+    pass.status.applied_permissions = sent;
 }
 
 /// What the status says; a new id wakes whoever refers to the role.
-fn note(pass: &mut Pass<Role>, backend: &Backend, role: &wire::Role, name: &str) {
+fn note(pass: &mut Pass<Role>, backend: &Backend, role: &wire::Role) {
     let summary = RoleSummary {
         id: role.id.clone(),
         name: Some(role.name.clone()),
@@ -262,9 +311,18 @@ fn note(pass: &mut Pass<Role>, backend: &Backend, role: &wire::Role, name: &str)
     backend
         .inventory
         .write(|tables, stamp| tables.roles.put(summary, stamp));
-    pass.status
-        .applied_permissions
-        .clone_from(&pass.object.spec.permissions);
-    pass.status.role_name = Some(name.to_owned());
-    pass.status.id = Some(role.id.0.clone());
+    let status = &mut pass.status;
+    if status.applied_permissions.is_empty() {
+        status
+            .applied_permissions
+            .clone_from(&pass.object.spec.permissions);
+    }
+    status.role_name = Some(role.name.clone());
+    status.id = Some(role.id.0.clone());
+}
+
+fn forget(backend: &Backend, id: &RoleId) {
+    backend
+        .inventory
+        .write(|tables, stamp| tables.roles.remove(id.as_str(), stamp));
 }

@@ -10,13 +10,13 @@ use super::context::namespace_of;
 use super::grants::{self, Granter};
 use super::kind::{Kind, Pass};
 use super::named;
-use super::outcome::Stop;
+use super::outcome::{Blocked, Stop};
 use super::referrers::{Key, KindName};
 use super::resolve::Resolver;
 use crate::api::RoleBinding;
 use crate::api::grant::GrantedBinding;
 use crate::api::policy::DeletionPolicy;
-use crate::api::reference::{InstanceRef, RoleKind, SubjectKind};
+use crate::api::reference::{InstanceRef, RoleKind, Subject, SubjectKind};
 use crate::api::role_binding::RoleBindingStatus;
 use crate::plan::grant::Grant;
 
@@ -30,6 +30,10 @@ impl Kind for RoleBinding {
 
     fn deletion_policy(&self) -> DeletionPolicy {
         self.spec.deletion_policy
+    }
+
+    fn is_suspended(&self) -> bool {
+        self.spec.suspend
     }
 
     fn status(&self) -> Option<&RoleBindingStatus> {
@@ -67,14 +71,13 @@ impl Kind for RoleBinding {
     }
 
     async fn live(pass: &mut Pass<Self>, backend: &Backend) -> Result<(), Stop> {
-        let wanted = observe(pass, backend).await?;
-        let plan = grants::plan(pass, backend, &wanted);
+        let Wanted { grants, trouble } = observe(pass, backend).await?;
         if pass.object.spec.suspend {
             named::suspended(pass);
-            return Ok(());
+        } else if trouble.is_none() {
+            pass.hold(&[]).await?;
         }
-        pass.hold(&[]).await?;
-        grants::apply(pass, backend, &plan).await
+        grants::bring_about(pass, backend, &grants, trouble).await
     }
 
     async fn end(pass: &mut Pass<Self>, backend: &Backend) -> Result<(), Stop> {
@@ -96,9 +99,14 @@ impl Granter for RoleBinding {
     }
 }
 
-/// The grants that the spec means. One subject that is not there yet holds up the whole binding, so that its status
-/// tells about all of it or none.
-async fn observe(pass: &Pass<RoleBinding>, backend: &Backend) -> Result<Vec<Grant>, Stop> {
+/// The grants that the spec means, as far as they are permitted and can be resolved.
+struct Wanted {
+    grants: Vec<Grant>,
+    trouble: Option<Blocked>,
+}
+
+/// One subject that is not there yet holds up the whole binding, so that its status tells about all of it or none.
+async fn observe(pass: &Pass<RoleBinding>, backend: &Backend) -> Result<Wanted, Stop> {
     let spec = &pass.object.spec;
     let resolver = Resolver {
         context: &pass.context,
@@ -106,11 +114,28 @@ async fn observe(pass: &Pass<RoleBinding>, backend: &Backend) -> Result<Vec<Gran
         instance: &spec.instance_ref,
         namespace: pass.namespace(),
     };
-    let role = resolver.role(&spec.role_ref)?;
-    let mut wanted = Vec::new();
-    for subject in &spec.subjects {
-        let subject = resolver.subject(subject).await?;
-        wanted.extend(resolver.scoped(&subject, &role, &spec.namespaces)?);
+    let roles = resolver.scoped(&spec.role_ref, &spec.namespaces);
+    let refused = spec
+        .subjects
+        .iter()
+        .find_map(|subject| resolver.permitted(subject).err());
+    let mut trouble = Blocked::graver(roles.trouble, refused);
+    let is_refused = trouble.as_ref().is_some_and(Blocked::is_refusal);
+    if let Some(refused) = trouble
+        .clone()
+        .filter(|_| is_refused && pass.status.bindings.is_empty())
+    {
+        // Nothing to take away, so nothing is asked of the backend.
+        return Err(refused.into());
     }
-    Ok(wanted)
+    let mut grants = Vec::new();
+    let permitted = |subject: &&Subject| resolver.permitted(subject).is_ok();
+    for subject in spec.subjects.iter().filter(permitted) {
+        match resolver.subject(subject).await {
+            Ok(subject) => grants.extend(roles.found.iter().map(|role| role.to(&subject))),
+            Err(Stop::Blocked(blocked)) => trouble = Blocked::graver(trouble, Some(blocked)),
+            Err(stop) => return Err(stop),
+        }
+    }
+    Ok(Wanted { grants, trouble })
 }

@@ -60,6 +60,15 @@ impl SecretIndex {
         !is_ours
     }
 
+    /// Puts what a new list showed in place of all that was known, and tells whose Secrets those were.
+    pub fn replace(&self, listed: &Self) -> Vec<Key> {
+        let mut listed = listed.owned.lock().unwrap_or_else(PoisonError::into_inner);
+        let listed = std::mem::take(&mut *listed);
+        let mut index = self.owned.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *index, listed);
+        before.into_keys().collect()
+    }
+
     /// The Secrets of an object.
     #[must_use]
     pub fn get(&self, owner: &Key) -> BTreeSet<String> {
@@ -125,6 +134,10 @@ mod tests {
         );
         index.forget(&metadata("ServiceAccount", "one"));
         assert_eq!(index.get(&owner), ["two".to_owned()].into());
+        let listed = SecretIndex::default();
+        listed.note(&metadata("ServiceAccount", "four"));
+        assert_eq!(index.replace(&listed), std::slice::from_ref(&owner));
+        assert_eq!(index.get(&owner), ["four".to_owned()].into());
     }
 
     #[test]

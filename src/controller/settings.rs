@@ -15,6 +15,8 @@ pub struct Settings {
     pub watch_namespace: Option<String>,
     /// What stands for this cluster in marks.
     pub cluster: Cluster,
+    /// The API server's address: no `Instance` may point there.
+    pub api_server: String,
     /// Hosts that a namespaced `Instance` may name; `None` = no `Instance` at all.
     pub instance_hosts: Option<Vec<String>>,
     /// Domains of labels and annotations that users may put on Secrets.

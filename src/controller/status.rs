@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde_json::{Map, Value};
 
-use super::outcome::{Blocked, Stop};
+use super::outcome::{Blocked, Down, Stop};
 use crate::api::condition::{self, ConditionType, Finding, Reason};
 
 /// The conditions that stay as they were if a pass says nothing of them, in the order in which they are shown.
@@ -48,6 +48,7 @@ pub fn conditions(pass: &Pass<'_>, now: Timestamp) -> Vec<Condition> {
     let mut findings = match pass.stop {
         None => well(),
         Some(Stop::Blocked(blocked)) => waiting(blocked),
+        Some(Stop::Down(down)) => down_with(pass, down),
         Some(Stop::Failed(error)) => failing(pass, error),
     };
     for finding in pass.findings {
@@ -55,6 +56,38 @@ pub fn conditions(pass: &Pass<'_>, now: Timestamp) -> Vec<Condition> {
         findings.push(finding.clone());
     }
     settle(pass, &findings, now)
+}
+
+/// What people are to be told of: the condition that explains where the object stands, if that has changed.
+#[must_use]
+pub fn news<'c>(old: &[Condition], new: &'c [Condition]) -> Option<&'c Condition> {
+    let told = |condition: &Condition| {
+        let Condition {
+            type_,
+            status,
+            reason,
+            ..
+        } = condition;
+        (type_.clone(), status.clone(), reason.clone())
+    };
+    let (before, after) = (headline(old), headline(new)?);
+    (before.map(told) != Some(told(after))).then_some(after)
+}
+
+/// Not being ready comes first, then what went wrong though it is ready, then that all is well.
+fn headline(conditions: &[Condition]) -> Option<&Condition> {
+    let ready = condition::find(conditions, ConditionType::Ready)?;
+    if !condition::is_true(conditions, ConditionType::Ready) {
+        return Some(ready);
+    }
+    let trouble = [ConditionType::Stalled, ConditionType::Reconciling];
+    let mut trouble = trouble
+        .into_iter()
+        .filter(|kind| condition::is_true(conditions, *kind));
+    trouble
+        .next()
+        .and_then(|kind| condition::find(conditions, kind))
+        .or(Some(ready))
 }
 
 fn well() -> Vec<Finding> {
@@ -93,21 +126,70 @@ fn waiting(blocked: &Blocked) -> Vec<Finding> {
     findings
 }
 
-/// A failure passes: what was ready for this spec stays so while its tokens work.
-fn failing(pass: &Pass<'_>, error: &super::error::Error) -> Vec<Finding> {
-    let (reason, message) = (error.reason(), error.to_string());
-    let retried = format!("{message}; tried again by itself");
+/// The instance cannot be worked with: what was ready for this spec stays so while its tokens work, unless another
+/// backend answers.
+fn down_with(pass: &Pass<'_>, down: &Down) -> Vec<Finding> {
+    let Down { reason, message } = down;
     let mut findings = vec![
-        Finding::new(ConditionType::Synced, false, reason, &retried),
-        Finding::new(ConditionType::Reconciling, true, reason, &retried),
+        Finding::new(ConditionType::Synced, false, *reason, message),
+        Finding::new(trouble(*reason), true, *reason, message),
     ];
-    let stays_ready = condition::is_true(pass.old, ConditionType::Ready)
-        && pass.old_generation == pass.generation
-        && pass.tokens_live == TokensLive::All;
-    if !stays_ready {
-        findings.push(Finding::new(ConditionType::Ready, false, reason, retried));
+    if *reason == Reason::InstanceChanged || !stays_ready(pass) {
+        findings.push(Finding::new(ConditionType::Ready, false, *reason, message));
     }
     findings
+}
+
+/// What was ready for this spec stays so while its tokens work.
+fn failing(pass: &Pass<'_>, error: &super::error::Error) -> Vec<Finding> {
+    let reason = error.reason();
+    let message = format!("{error}; {}", mend(reason));
+    let mut findings = vec![
+        Finding::new(ConditionType::Synced, false, reason, &message),
+        Finding::new(trouble(reason), true, reason, &message),
+    ];
+    if !stays_ready(pass) {
+        findings.push(Finding::new(ConditionType::Ready, false, reason, message));
+    }
+    findings
+}
+
+fn stays_ready(pass: &Pass<'_>) -> bool {
+    condition::is_true(pass.old, ConditionType::Ready)
+        && pass.old_generation == pass.generation
+        && pass.tokens_live == TokensLive::All
+}
+
+/// Whether it passes by itself, or somebody has to change something (kstatus).
+const fn trouble(reason: Reason) -> ConditionType {
+    match reason {
+        Reason::Unauthorized
+        | Reason::Forbidden
+        | Reason::Invalid
+        | Reason::NameConflict
+        | Reason::CredentialMissing
+        | Reason::InstanceChanged
+        | Reason::NotAllowed
+        | Reason::ReferenceNotFound => ConditionType::Stalled,
+        _ => ConditionType::Reconciling,
+    }
+}
+
+/// What to do about a failure.
+pub(super) const fn mend(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Unauthorized => {
+            "put a credential that works into the Secret that the instance names"
+        }
+        Reason::Forbidden => {
+            "give the operator's credential this right at the backend, or ask for less in the spec"
+        }
+        Reason::Invalid => "correct the spec to what the backend takes",
+        Reason::BackendUnavailable => {
+            "check that the backend runs at the instance's spec.url; tried again by itself"
+        }
+        _ => "tried again by itself",
+    }
 }
 
 fn settle(pass: &Pass<'_>, findings: &[Finding], now: Timestamp) -> Vec<Condition> {
@@ -244,6 +326,66 @@ mod tests {
             &conditions(&expired, at(2)),
             ConditionType::Ready
         ));
+    }
+
+    fn down(reason: Reason) -> Stop {
+        Stop::Down(Down {
+            reason,
+            message: "waits".into(),
+        })
+    }
+
+    #[test]
+    fn an_instance_that_is_down_leaves_what_was_ready_ready() {
+        let ready = conditions(&pass(&[], None), at(1));
+        let stop = down(Reason::BackendUnavailable);
+        let after = conditions(&pass(&ready, Some(&stop)), at(2));
+        assert_eq!(
+            shown(&after),
+            [
+                "Ready=True/Synced",
+                "Accepted=True/Synced",
+                "ResolvedRefs=True/Synced",
+                "Synced=False/BackendUnavailable",
+                "Reconciling=True/BackendUnavailable"
+            ]
+        );
+        let new = conditions(&pass(&[], Some(&stop)), at(2));
+        assert!(!condition::is_true(&new, ConditionType::Ready));
+        let stop = down(Reason::CredentialMissing);
+        let after = conditions(&pass(&ready, Some(&stop)), at(2));
+        assert!(condition::is_true(&after, ConditionType::Ready));
+        assert!(condition::is_true(&after, ConditionType::Stalled));
+    }
+
+    #[test]
+    fn another_backend_has_nothing_ready() {
+        let ready = conditions(&pass(&[], None), at(1));
+        let stop = down(Reason::InstanceChanged);
+        let after = conditions(&pass(&ready, Some(&stop)), at(2));
+        assert!(!condition::is_true(&after, ConditionType::Ready));
+        assert!(condition::is_true(&after, ConditionType::Stalled));
+    }
+
+    #[test]
+    fn people_are_told_once_of_each_turn() {
+        let told = |old: &[Condition], new: &[Condition]| {
+            news(old, new).map(|c| format!("{}={}/{}", c.type_, c.status, c.reason))
+        };
+        let well = conditions(&pass(&[], None), at(1));
+        assert_eq!(told(&[], &well).as_deref(), Some("Ready=True/Synced"));
+        assert_eq!(told(&well, &well), None);
+        let stop = failed();
+        let failing = conditions(&pass(&well, Some(&stop)), at(2));
+        let expected = "Reconciling=True/KubernetesUnavailable";
+        assert_eq!(told(&well, &failing).as_deref(), Some(expected));
+        assert_eq!(told(&failing, &failing), None);
+        let stop = Stop::Blocked(Blocked::refused(Reason::NotAllowed, "closed"));
+        let refused = conditions(&pass(&failing, Some(&stop)), at(3));
+        assert_eq!(
+            told(&failing, &refused).as_deref(),
+            Some("Ready=False/NotAllowed")
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod feed;
 
+use std::collections::HashSet;
 use std::convert::Infallible;
 use std::future::{Future, ready};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -27,7 +28,7 @@ use super::context::{Context, namespace_of};
 use super::instance::Connects;
 use super::kind::{Kind, key_of};
 use super::memory::Memory;
-use super::referrers::{Key, Referrers, Wakers, Wakeups};
+use super::referrers::{Key, KindName, Referrers, Wakers, Wakeups};
 use super::secret_index::SecretIndex;
 use super::settings::Settings;
 use super::{instance, pipeline};
@@ -218,23 +219,53 @@ fn objects<K: Kind>(
 }
 
 /// An object whose identity at the backend changes, or that is gone, wakes those who refer to it. The store has it by
-/// then.
+/// then: what a new list shows is told once the list is whole.
 fn identified<K: Kind>(context: &Arc<Context>, events: Events<K>) -> Events<K> {
     let context = Arc::clone(context);
-    let heard = events.inspect_ok(move |event| {
-        let (object, is_there) = match event {
-            Event::Apply(object) => (object, true),
-            Event::Delete(object) => (object, false),
-            Event::Init | Event::InitApply(_) | Event::InitDone => return,
-        };
-        let is_living = is_there && object.meta().deletion_timestamp.is_none();
-        let status = object.status().filter(|_| is_living);
-        let key = key_of(object);
-        if context.memory.identify(&key, status.and_then(K::identity)) {
-            context.wake_referrers(&key);
+    let (mut listed, mut news) = (HashSet::new(), Vec::new());
+    let heard = events.inspect_ok(move |event| match event {
+        Event::Init => listed.clear(),
+        Event::InitApply(object) => {
+            let key = key_of(object);
+            news.extend(is_news(&context, object).then(|| key.clone()));
+            listed.insert(key);
         }
+        Event::InitDone => {
+            for key in context.memory.identified(K::NAME) {
+                if !listed.contains(&key) {
+                    forget(&context, &key);
+                }
+            }
+            for key in news.drain(..) {
+                context.wake_referrers(&key);
+            }
+        }
+        Event::Apply(object) => {
+            if is_news(&context, object) {
+                context.wake_referrers(&key_of(object));
+            }
+        }
+        Event::Delete(object) => forget(&context, &key_of(object)),
     });
     heard.boxed()
+}
+
+/// Whether an object has another identity at the backend than before; one on its way out has none.
+fn is_news<K: Kind>(context: &Context, object: &K) -> bool {
+    let is_living = object.meta().deletion_timestamp.is_none();
+    let status = object.status().filter(|_| is_living);
+    let identity = status.and_then(K::identity);
+    context.memory.identify(&key_of(object), identity)
+}
+
+/// An object is gone: whoever referred to it is told, and whoever waited for the place of its tokens.
+fn forget(context: &Context, key: &Key) {
+    context.wake_referrers(key);
+    context.referrers.forget(key);
+    context.memory.forget(key);
+    if matches!(key.kind, KindName::ServiceAccount | KindName::ApiToken) {
+        context.wake_over_quota(&key.namespace);
+    }
 }
 
 /// The controller of one kind of instance.
@@ -245,14 +276,8 @@ fn instances<K: Connects>(
     beats: &Beats,
     stop: &CancellationToken,
 ) -> Run {
-    let forgetful = Arc::clone(context);
-    let events = beats.heard(feed.events).inspect_ok(move |event| {
-        if let Event::Delete(object) = event {
-            let key = Key::new(K::NAME, namespace_of(object), &object.name_any());
-            instance::gone(&forgetful, &key);
-        }
-    });
-    let relevant = predicates::generation.combine(orders);
+    let events = departing(context, beats.heard(feed.events));
+    let relevant = predicates::generation.combine(predicates::annotations);
     let changed = events
         .applied_objects()
         .predicate_filter(relevant, PredicateConfig::default());
@@ -262,6 +287,24 @@ fn instances<K: Connects>(
         .graceful_shutdown_on(stop.clone().cancelled_owned());
     let run = controller.run(instance::reconcile::<K>, never, Arc::clone(context));
     in_order(context, stop, run.for_each(|_| ready(())))
+}
+
+/// An instance that is gone is forgotten, also if it went while nobody watched.
+fn departing<K: Connects>(context: &Arc<Context>, events: Events<K>) -> Events<K> {
+    let context = Arc::clone(context);
+    let key = |object: &K| Key::new(K::NAME, namespace_of(object), &object.name_any());
+    let heard = events.inspect_ok(move |event| match event {
+        Event::Delete(object) => instance::gone(&context, &key(object)),
+        Event::InitDone => {
+            for key in context.backends.keys(K::NAME) {
+                if !context.knows(&key) {
+                    instance::gone(&context, &key);
+                }
+            }
+        }
+        Event::Init | Event::InitApply(_) | Event::Apply(_) => {}
+    });
+    heard.boxed()
 }
 
 fn receiving<K: Resource<DynamicType = ()> + 'static>(

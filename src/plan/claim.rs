@@ -15,23 +15,51 @@ pub enum Claim {
     Refuse(Reason),
 }
 
-/// Judges by the mark in its description, the object's policy, and whether guardrails allow to adopt this name.
-#[must_use]
-pub fn claim(
-    description: Option<&str>,
-    cluster: &Cluster,
-    object: &Object,
-    policy: AdoptionPolicy,
-    may_adopt: bool,
-) -> Claim {
-    let mark = description.and_then(Mark::parse);
-    let ownership = mark.map_or(Ownership::Foreign, |mark| mark.ownership(cluster, object));
-    match (ownership, policy) {
-        (Ownership::Own, _)
-        | (Ownership::Former, AdoptionPolicy::IfOwned | AdoptionPolicy::TakeOver) => Claim::Ours,
-        (Ownership::Foreign, AdoptionPolicy::TakeOver) if may_adopt => Claim::Adopt,
-        (Ownership::Foreign, AdoptionPolicy::TakeOver) => Claim::Refuse(Reason::AdoptionRefused),
-        (Ownership::Former | Ownership::Foreign, _) => Claim::Refuse(Reason::NameConflict),
+/// Whether the instance's guardrails let a namespace adopt something of this name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Adoption {
+    /// They do.
+    Open,
+    /// They do not.
+    Closed,
+}
+
+/// An object that wants something at the backend for its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Claimant<'a> {
+    /// The cluster that it is in.
+    pub cluster: &'a Cluster,
+    /// The object.
+    pub object: &'a Object,
+    /// What it asks for.
+    pub policy: AdoptionPolicy,
+    /// What it is allowed.
+    pub adoption: Adoption,
+}
+
+impl Claimant<'_> {
+    /// Whose something is by the mark in its description; `None` = it carries none.
+    #[must_use]
+    pub fn ownership(&self, description: Option<&str>) -> Option<Ownership> {
+        let mark = description.and_then(Mark::parse)?;
+        Some(mark.ownership(self.cluster, self.object))
+    }
+
+    /// Judges something of the wanted name by its mark, the object's policy and the guardrails.
+    #[must_use]
+    pub fn claim(&self, description: Option<&str>) -> Claim {
+        let ownership = self.ownership(description).unwrap_or(Ownership::Foreign);
+        match (ownership, self.policy) {
+            (Ownership::Own, _)
+            | (Ownership::Former, AdoptionPolicy::IfOwned | AdoptionPolicy::TakeOver) => {
+                Claim::Ours
+            }
+            (Ownership::Foreign, AdoptionPolicy::TakeOver) => match self.adoption {
+                Adoption::Open => Claim::Adopt,
+                Adoption::Closed => Claim::Refuse(Reason::AdoptionRefused),
+            },
+            (Ownership::Former | Ownership::Foreign, _) => Claim::Refuse(Reason::NameConflict),
+        }
     }
 }
 
@@ -55,6 +83,7 @@ mod tests {
             cluster: cluster.into(),
             object: object(uid),
             token: None,
+            adopted: false,
         }
         .append_to(Some("CI"))
     }
@@ -63,53 +92,62 @@ mod tests {
     #[case::made_before_a_crash(
         Some(marked("c1", "u1")),
         AdoptionPolicy::Never,
-        false,
+        Adoption::Closed,
         Claim::Ours
     )]
     #[case::of_a_former_object(
         Some(marked("c1", "u0")),
         AdoptionPolicy::IfOwned,
-        false,
+        Adoption::Closed,
         Claim::Ours
     )]
     #[case::former_but_never(
         Some(marked("c1", "u0")),
         AdoptionPolicy::Never,
-        true,
+        Adoption::Open,
         Claim::Refuse(Reason::NameConflict)
     )]
     #[case::of_another_cluster(
         Some(marked("c2", "u1")),
         AdoptionPolicy::IfOwned,
-        true,
+        Adoption::Open,
         Claim::Refuse(Reason::NameConflict)
     )]
-    #[case::taken_over(Some(marked("c2", "u1")), AdoptionPolicy::TakeOver, true, Claim::Adopt)]
-    #[case::by_hand_taken_over(None, AdoptionPolicy::TakeOver, true, Claim::Adopt)]
+    #[case::taken_over(
+        Some(marked("c2", "u1")),
+        AdoptionPolicy::TakeOver,
+        Adoption::Open,
+        Claim::Adopt
+    )]
+    #[case::by_hand_taken_over(None, AdoptionPolicy::TakeOver, Adoption::Open, Claim::Adopt)]
     #[case::not_permitted(
         None,
         AdoptionPolicy::TakeOver,
-        false,
+        Adoption::Closed,
         Claim::Refuse(Reason::AdoptionRefused)
     )]
-    #[case::by_hand(Some("CI".into()), AdoptionPolicy::Never, true, Claim::Refuse(Reason::NameConflict))]
+    #[case::by_hand(
+        Some("CI".into()),
+        AdoptionPolicy::Never,
+        Adoption::Open,
+        Claim::Refuse(Reason::NameConflict)
+    )]
     fn a_name_is_claimed_by_mark_and_policy(
         #[case] description: Option<String>,
         #[case] policy: AdoptionPolicy,
-        #[case] may_adopt: bool,
+        #[case] adoption: Adoption,
         #[case] expected: Claim,
     ) {
         let cluster = Cluster {
             id: "c1".into(),
             former: Vec::new(),
         };
-        let claim = claim(
-            description.as_deref(),
-            &cluster,
-            &object("u1"),
+        let claimant = Claimant {
+            cluster: &cluster,
+            object: &object("u1"),
             policy,
-            may_adopt,
-        );
-        assert_eq!(claim, expected);
+            adoption,
+        };
+        assert_eq!(claimant.claim(description.as_deref()), expected);
     }
 }

@@ -36,6 +36,23 @@ pub struct Grants {
     pub kept: Vec<GrantedBinding>,
 }
 
+impl Grants {
+    /// The same without anything new: what an object that is not permitted in part may still do.
+    #[must_use]
+    pub fn removals(self) -> Self {
+        Self {
+            bind: Vec::new(),
+            ..self
+        }
+    }
+
+    /// Whether the backend is as it should be.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.bind.is_empty() && self.unbind.is_empty()
+    }
+}
+
 impl Grant {
     /// Whether it is this binding at the backend.
     #[must_use]
@@ -145,6 +162,23 @@ pub struct Memberships {
     pub leave: Vec<GroupId>,
     /// What the status says before the first request.
     pub ahead: Vec<GrantedGroup>,
+}
+
+impl Memberships {
+    /// The same without anything new: what an object that is not permitted in part may still do.
+    #[must_use]
+    pub fn removals(self) -> Self {
+        Self {
+            join: Vec::new(),
+            ..self
+        }
+    }
+
+    /// Whether the backend is as it should be.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.join.is_empty() && self.leave.is_empty()
+    }
 }
 
 /// Compares the groups that an account is to be in with those that it is in (`external` ones included) and those

@@ -1,5 +1,7 @@
 //! What an instance lets the objects of a namespace do. All is closed unless it is opened.
 
+use super::claim::Adoption;
+use crate::api::condition::Reason;
 use crate::api::guardrails::{ExternalSubjectKind, Guardrails};
 use crate::api::pattern::Pattern;
 use crate::api::token::TokenSpec;
@@ -22,6 +24,8 @@ pub struct Refusal {
     pub what: String,
     /// The field of the instance.
     pub field: &'static str,
+    /// Whether it is not permitted at all, or too much by number.
+    pub reason: Reason,
 }
 
 impl Guard<'_> {
@@ -96,9 +100,15 @@ impl Guard<'_> {
 
     /// Whether an existing thing of this name may be adopted: never opened by `unrestricted`.
     #[must_use]
-    pub fn adoption(&self, name: &str) -> bool {
-        self.rules
-            .is_none_or(|rules| self.fits(&rules.adoption, name))
+    pub fn adoption(&self, name: &str) -> Adoption {
+        let open = self
+            .rules
+            .is_none_or(|rules| self.fits(&rules.adoption, name));
+        if open {
+            Adoption::Open
+        } else {
+            Adoption::Closed
+        }
     }
 
     /// Whether tokens may be issued for this user.
@@ -143,7 +153,9 @@ impl Guard<'_> {
             let what = || format!("a lifetime of {lifetime} (at most {max})");
             check(lifetime <= max, what, "guardrails.maxLifetime")?;
         }
-        let forever = rules.allow_never_expires.unwrap_or(rules.unrestricted);
+        // A limit on lifetimes is a limit on those without an end too, unless that is said apart.
+        let unlimited = rules.unrestricted && rules.max_lifetime.is_none();
+        let forever = rules.allow_never_expires.unwrap_or(unlimited);
         let open = !token.never_expires || forever;
         check(
             open,
@@ -157,7 +169,10 @@ impl Guard<'_> {
         let most = self.rules.and_then(|rules| rules.tokens_per_namespace);
         let open = most.is_none_or(|most| usize::try_from(most).is_ok_and(|most| place <= most));
         let what = || format!("token number {place} of this namespace");
-        check(open, what, "guardrails.tokensPerNamespace")
+        check(open, what, "guardrails.tokensPerNamespace").map_err(|refusal| Refusal {
+            reason: Reason::QuotaExceeded,
+            ..refusal
+        })
     }
 
     fn open(&self) -> bool {
@@ -188,6 +203,7 @@ fn check(open: bool, what: impl FnOnce() -> String, field: &'static str) -> Resu
         Err(Refusal {
             what: what(),
             field,
+            reason: Reason::NotAllowed,
         })
     }
 }
@@ -233,7 +249,7 @@ mod tests {
         ] {
             assert!(refused.is_err());
         }
-        assert!(!guard.adoption("team-a-ci"));
+        assert_eq!(guard.adoption("team-a-ci"), Adoption::Closed);
     }
 
     #[test]
@@ -244,7 +260,7 @@ mod tests {
         assert!(guard.account_name("other", "team-a-ci").is_ok());
         assert!(guard.token(&token(json!({"neverExpires": true}))).is_ok());
         assert!(guard.super_admin("root").is_err());
-        assert!(!guard.adoption("other"));
+        assert_eq!(guard.adoption("other"), Adoption::Closed);
     }
 
     #[test]
@@ -254,7 +270,8 @@ mod tests {
             namespace: "team-a",
         };
         assert!(guard.role("Admin").is_ok() && guard.super_admin("root").is_ok());
-        assert!(guard.adoption("other") && guard.token_count(100_000).is_ok());
+        assert_eq!(guard.adoption("other"), Adoption::Open);
+        assert!(guard.token_count(100_000).is_ok());
     }
 
     #[test]
@@ -302,7 +319,29 @@ mod tests {
         let guard = guard(&rules);
         assert!(guard.token(&token(json!({"lifetime": "24h"}))).is_ok());
         assert!(guard.token(&token(json!({"lifetime": "25h"}))).is_err());
-        assert!(guard.token_count(2).is_ok() && guard.token_count(3).is_err());
+        assert!(guard.token_count(2).is_ok());
+        let refusal = guard.token_count(3).unwrap_err();
+        assert_eq!(refusal.reason, Reason::QuotaExceeded);
+    }
+
+    #[test]
+    fn a_limit_on_lifetimes_closes_tokens_that_never_expire() {
+        let forever = token(json!({"neverExpires": true}));
+        for (open, json) in [
+            (true, json!({"unrestricted": true})),
+            (false, json!({"unrestricted": true, "maxLifetime": "24h"})),
+            (
+                true,
+                json!({"maxLifetime": "24h", "allowNeverExpires": true}),
+            ),
+            (
+                false,
+                json!({"unrestricted": true, "allowNeverExpires": false}),
+            ),
+        ] {
+            let rules = rules(json);
+            assert_eq!(guard(&rules).token(&forever).is_ok(), open, "{rules:?}");
+        }
     }
 
     #[test]

@@ -60,6 +60,9 @@ pub struct Mark {
     pub object: Object,
     /// For tokens: the entry (empty for an `ApiToken`) and the generation.
     pub token: Option<TokenMark>,
+    /// For accounts, groups and roles: whether it was there before the object, which took it over and has to give it
+    /// back. The status says so too, but can be lost.
+    pub adopted: bool,
 }
 
 /// What the mark of a token says besides.
@@ -111,6 +114,7 @@ impl Mark {
                 entry: field("entry").unwrap_or_default(),
                 generation,
             }),
+            adopted: field("adopted").is_some_and(|adopted| adopted == "true"),
         })
     }
 
@@ -162,6 +166,9 @@ impl fmt::Display for Mark {
             "{WORD} cluster={} object={kind}/{namespace}/{name} uid={uid}",
             self.cluster
         )?;
+        if self.adopted {
+            f.write_str(" adopted=true")?;
+        }
         let Some(token) = &self.token else {
             return Ok(());
         };
@@ -246,7 +253,19 @@ mod tests {
             cluster: "c1".into(),
             object: object(),
             token,
+            adopted: false,
         }
+    }
+
+    #[test]
+    fn a_mark_remembers_that_its_bearer_was_there_before() {
+        let adopted = Mark {
+            adopted: true,
+            ..mark(None)
+        };
+        let text = adopted.append_to(Some("by hand"));
+        assert_eq!(strip(&text), "by hand");
+        assert_eq!(Mark::parse(&text), Some(adopted));
     }
 
     #[test]

@@ -13,8 +13,17 @@ pub struct Declared<'a> {
     pub description: &'a str,
     /// What it allows.
     pub permissions: &'a Permissions,
-    /// What was sent last, and what the backend answered to it: an upgraded backend answers with more.
-    pub sent: Option<&'a Permissions>,
+    /// What was sent last, if anything was.
+    pub last: Option<Sent<'a>>,
+}
+
+/// Permissions that were sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent<'a> {
+    /// As they were sent.
+    pub sent: &'a Permissions,
+    /// What the backend answered: one of a newer line makes other words of them.
+    pub answered: &'a Permissions,
 }
 
 /// What to do about the role.
@@ -26,25 +35,27 @@ pub enum Drift {
     Differs,
 }
 
-/// Compares as sets: the order of actions means nothing. Permissions that the backend added to what was sent unchanged
-/// are no drift as long as nothing that was sent is missing.
+/// Compares as sets: the order of actions means nothing. What was sent unchanged has to be as the backend answered it
+/// then, so that a backend with words of its own is written to once, and whatever others add is taken away.
 #[must_use]
 pub fn drift(declared: &Declared<'_>, role: &Role) -> Drift {
     let same_text = role.name == declared.name
         && role.description.as_deref().unwrap_or_default() == declared.description;
-    let sent = declared
-        .sent
-        .is_some_and(|sent| same(sent, declared.permissions));
-    let permitted = if sent {
-        includes(&role.permissions, declared.permissions)
-    } else {
-        same(&role.permissions, declared.permissions)
-    };
-    if same_text && permitted {
+    let last = declared
+        .last
+        .filter(|last| is_same(last.sent, declared.permissions));
+    let expected = last.map_or(declared.permissions, |last| last.answered);
+    if same_text && is_same(&role.permissions, expected) {
         Drift::None
     } else {
         Drift::Differs
     }
+}
+
+/// Whether both allow the same, in whatever order.
+#[must_use]
+pub fn is_same(one: &Permissions, other: &Permissions) -> bool {
+    pairs(one) == pairs(other)
 }
 
 fn pairs(permissions: &Permissions) -> BTreeSet<(&str, &str)> {
@@ -54,14 +65,6 @@ fn pairs(permissions: &Permissions) -> BTreeSet<(&str, &str)> {
             .map(move |action| (resource.as_str(), action.as_str()))
     });
     pairs.collect()
-}
-
-fn same(one: &Permissions, other: &Permissions) -> bool {
-    pairs(one) == pairs(other)
-}
-
-fn includes(more: &Permissions, less: &Permissions) -> bool {
-    pairs(more).is_superset(&pairs(less))
 }
 
 #[cfg(test)]
@@ -79,12 +82,16 @@ mod tests {
         serde_json::from_value(role).unwrap()
     }
 
-    fn judge(wanted: &Permissions, sent: Option<&Permissions>, there: &Permissions) -> Drift {
+    fn judge(
+        wanted: &Permissions,
+        last: Option<(&Permissions, &Permissions)>,
+        there: &Permissions,
+    ) -> Drift {
         let declared = Declared {
             name: "r",
             description: "d",
             permissions: wanted,
-            sent,
+            last: last.map(|(sent, answered)| Sent { sent, answered }),
         };
         drift(&declared, &role(there))
     }
@@ -97,23 +104,35 @@ mod tests {
     }
 
     #[test]
-    fn what_the_backend_adds_to_what_was_sent_is_no_drift() {
+    fn what_the_backend_made_of_what_was_sent_is_no_drift() {
         let wanted = permissions(json!({"FLOW": ["READ"]}));
-        let more = permissions(json!({"FLOW": ["READ", "VIEW"]}));
-        assert_eq!(judge(&wanted, Some(&wanted), &more), Drift::None);
-        assert_eq!(judge(&wanted, None, &more), Drift::Differs, "never sent");
-        let other = permissions(json!({"FLOW": ["VIEW"]}));
+        let made = permissions(json!({"FLOW": ["VIEW", "LIST"]}));
+        assert_eq!(judge(&wanted, Some((&wanted, &made)), &made), Drift::None);
+        assert_eq!(judge(&wanted, None, &made), Drift::Differs, "never sent");
+        let back = permissions(json!({"FLOW": ["READ"]}));
         assert_eq!(
-            judge(&wanted, Some(&wanted), &other),
-            Drift::Differs,
-            "one is missing"
+            judge(&wanted, Some((&wanted, &made)), &back),
+            Drift::Differs
         );
-        let old = permissions(json!({"FLOW": ["READ", "VIEW"]}));
-        assert_eq!(
-            judge(&wanted, Some(&old), &more),
-            Drift::Differs,
-            "the spec has taken one away"
+    }
+
+    #[test]
+    fn what_others_added_or_took_away_is_drift() {
+        let wanted = permissions(json!({"FLOW": ["READ", "CREATE"]}));
+        let last = Some((&wanted, &wanted));
+        let more = permissions(json!({"FLOW": ["READ", "CREATE", "DELETE"]}));
+        assert_eq!(judge(&wanted, last, &more), Drift::Differs);
+        let less = permissions(json!({"FLOW": ["READ"]}));
+        assert_eq!(judge(&wanted, last, &less), Drift::Differs);
+    }
+
+    #[test]
+    fn what_the_spec_takes_away_is_drift_whatever_was_answered() {
+        let (old, new) = (
+            permissions(json!({"FLOW": ["READ", "VIEW"]})),
+            permissions(json!({"FLOW": ["READ"]})),
         );
+        assert_eq!(judge(&new, Some((&old, &old)), &old), Drift::Differs);
     }
 
     #[test]
@@ -123,7 +142,7 @@ mod tests {
             name: "r",
             description: "other",
             permissions: &wanted,
-            sent: None,
+            last: None,
         };
         assert_eq!(drift(&declared, &role(&wanted)), Drift::Differs);
     }

@@ -1,81 +1,69 @@
 //! What to do about something that is known by name and id: an account, a group, a role.
 
-use super::claim::{Claim, claim};
-use super::mark::{Cluster, Object};
+use super::claim::{Claim, Claimant};
+use super::mark::Ownership;
 use crate::api::condition::Reason;
-use crate::api::policy::AdoptionPolicy;
 
 /// One of the backend's things that may be the wanted one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Candidate {
-    /// Its id.
-    pub id: String,
+pub struct Candidate<T> {
     /// Its description, with whatever mark it carries.
     pub description: Option<String>,
+    /// The thing itself.
+    pub it: T,
 }
 
 /// What is known of the wanted thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub struct Seen<T> {
     /// The one that the status names, if it is still there.
-    pub known: Option<Candidate>,
+    pub known: Option<Candidate<T>>,
     /// All of the wanted name.
-    pub named: Vec<Candidate>,
+    pub named: Vec<Candidate<T>>,
 }
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum Standing<T> {
     /// Make it.
     Create,
     /// It is there, and ours.
-    Keep {
-        /// Its id.
-        id: String,
-    },
+    Keep(T),
     /// It is there, someone else's, and to be taken over.
-    Adopt {
-        /// Its id.
-        id: String,
-    },
+    Adopt(T),
     /// It is there, and to be left alone.
     Refuse(Reason),
 }
 
 /// Decides by id first, then by name, mark and policy.
 #[must_use]
-pub fn standing(
-    seen: &Seen,
-    cluster: &Cluster,
-    object: &Object,
-    policy: AdoptionPolicy,
-    may_adopt: bool,
-) -> Standing {
-    if let Some(known) = &seen.known {
-        return Standing::Keep {
-            id: known.id.clone(),
-        };
+pub fn standing<T>(seen: Seen<T>, claimant: &Claimant<'_>) -> Standing<T> {
+    match seen.known {
+        // Another object or cluster has taken it over meanwhile: two would undo each other's work for ever.
+        Some(known)
+            if claimant.ownership(known.description.as_deref()) == Some(Ownership::Foreign) =>
+        {
+            Standing::Refuse(Reason::NameConflict)
+        }
+        Some(known) => Standing::Keep(known.it),
+        None => by_name(seen.named, claimant),
     }
-    let claims = seen.named.iter().map(|named| {
-        let description = named.description.as_deref();
-        (
-            named,
-            claim(description, cluster, object, policy, may_adopt),
-        )
-    });
-    let claims: Vec<_> = claims.collect();
+}
+
+fn by_name<T>(named: Vec<Candidate<T>>, claimant: &Claimant<'_>) -> Standing<T> {
+    let mut claims: Vec<(Claim, T)> = named
+        .into_iter()
+        .map(|named| (claimant.claim(named.description.as_deref()), named.it))
+        .collect();
     // Of several namesakes only one that carries our own mark can be told.
-    if let Some((ours, _)) = claims.iter().find(|(_, claim)| *claim == Claim::Ours) {
-        return Standing::Keep {
-            id: ours.id.clone(),
-        };
+    let ours = claims.iter().position(|(claim, _)| *claim == Claim::Ours);
+    if let Some(ours) = ours {
+        return Standing::Keep(claims.swap_remove(ours).1);
     }
-    match claims.as_slice() {
-        [] => Standing::Create,
-        [(named, Claim::Adopt)] => Standing::Adopt {
-            id: named.id.clone(),
-        },
-        [(_, Claim::Refuse(reason))] => Standing::Refuse(*reason),
+    match (claims.pop(), claims.is_empty()) {
+        (None, _) => Standing::Create,
+        (Some((Claim::Adopt, it)), true) => Standing::Adopt(it),
+        (Some((Claim::Refuse(reason), _)), true) => Standing::Refuse(reason),
         _ => Standing::Refuse(Reason::NameConflict),
     }
 }
@@ -83,7 +71,9 @@ pub fn standing(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::mark::Mark;
+    use crate::api::policy::AdoptionPolicy;
+    use crate::plan::claim::Adoption;
+    use crate::plan::mark::{Cluster, Mark, Object};
 
     fn object() -> Object {
         Object {
@@ -94,69 +84,78 @@ mod tests {
         }
     }
 
-    fn decide(seen: &Seen, policy: AdoptionPolicy) -> Standing {
+    fn decide(seen: Seen<u8>, policy: AdoptionPolicy) -> Standing<u8> {
         let cluster = Cluster {
             id: "c1".into(),
             former: Vec::new(),
         };
-        standing(seen, &cluster, &object(), policy, true)
+        let claimant = Claimant {
+            cluster: &cluster,
+            object: &object(),
+            policy,
+            adoption: Adoption::Open,
+        };
+        standing(seen, &claimant)
     }
 
-    fn candidate(id: &str, ours: Option<&str>) -> Candidate {
-        let mark = ours.map(|cluster| Mark {
+    fn candidate(it: u8, cluster: Option<&str>) -> Candidate<u8> {
+        let mark = cluster.map(|cluster| Mark {
             cluster: cluster.into(),
             object: object(),
             token: None,
+            adopted: false,
         });
         Candidate {
-            id: id.into(),
+            it,
             description: mark.map(|mark| mark.append_to(None)),
         }
     }
 
+    const fn known(known: Candidate<u8>, named: Vec<Candidate<u8>>) -> Seen<u8> {
+        let known = Some(known);
+        Seen { known, named }
+    }
+
+    const fn named(named: Vec<Candidate<u8>>) -> Seen<u8> {
+        Seen { known: None, named }
+    }
+
     #[test]
     fn an_id_counts_more_than_a_name() {
-        let seen = Seen {
-            known: Some(candidate("1", None)),
-            named: vec![candidate("2", Some("c1"))],
-        };
-        assert_eq!(
-            decide(&seen, AdoptionPolicy::Never),
-            Standing::Keep { id: "1".into() }
-        );
+        let seen = known(candidate(1, None), vec![candidate(2, Some("c1"))]);
+        assert_eq!(decide(seen, AdoptionPolicy::Never), Standing::Keep(1));
+    }
+
+    #[test]
+    fn what_another_cluster_took_over_is_not_fought_for() {
+        for policy in [AdoptionPolicy::Never, AdoptionPolicy::TakeOver] {
+            let seen = known(candidate(1, Some("c2")), Vec::new());
+            assert_eq!(decide(seen, policy), Standing::Refuse(Reason::NameConflict));
+        }
     }
 
     #[test]
     fn our_mark_is_found_among_namesakes() {
-        let seen = Seen {
-            known: None,
-            named: vec![candidate("1", None), candidate("2", Some("c1"))],
-        };
-        assert_eq!(
-            decide(&seen, AdoptionPolicy::Never),
-            Standing::Keep { id: "2".into() }
-        );
+        let seen = named(vec![candidate(1, None), candidate(2, Some("c1"))]);
+        assert_eq!(decide(seen, AdoptionPolicy::Never), Standing::Keep(2));
     }
 
     #[test]
     fn a_free_name_is_taken_and_a_foreign_one_only_on_request() {
-        let seen = |named| Seen { known: None, named };
+        let decide = |candidates, policy| decide(named(candidates), policy);
+        assert_eq!(decide(vec![], AdoptionPolicy::Never), Standing::Create);
+        let foreign = || vec![candidate(1, Some("c2"))];
         assert_eq!(
-            decide(&seen(vec![]), AdoptionPolicy::Never),
-            Standing::Create
-        );
-        let foreign = seen(vec![candidate("1", Some("c2"))]);
-        assert_eq!(
-            decide(&foreign, AdoptionPolicy::Never),
+            decide(foreign(), AdoptionPolicy::Never),
             Standing::Refuse(Reason::NameConflict)
         );
         assert_eq!(
-            decide(&foreign, AdoptionPolicy::TakeOver),
-            Standing::Adopt { id: "1".into() }
+            decide(foreign(), AdoptionPolicy::TakeOver),
+            Standing::Adopt(1)
         );
-        let two = seen(vec![candidate("1", None), candidate("2", None)]);
+        let two = vec![candidate(1, None), candidate(2, None)];
         assert_eq!(
-            decide(&two, AdoptionPolicy::TakeOver),
+            decide(two, AdoptionPolicy::TakeOver),
             Standing::Refuse(Reason::NameConflict)
         );
     }

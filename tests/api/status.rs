@@ -82,6 +82,7 @@ async fn of_an_account() {
         id: Some("a".into()),
         account_name: Some("team-ci".into()),
         adopted: true,
+        former_description: Some("by hand".into()),
         tokens: vec![TokenEntryStatus {
             name: "default".into(),
             token: token(),

@@ -256,7 +256,7 @@ impl Args {
 impl Args {
     /// How the controllers are to work.
     #[must_use]
-    pub fn settings(&self, cluster: Cluster, namespace: &str) -> Settings {
+    pub fn settings(&self, cluster: Cluster, namespace: &str, api_server: &str) -> Settings {
         let Self {
             kubernetes,
             scope,
@@ -267,6 +267,7 @@ impl Args {
             namespace: namespace.to_owned(),
             watch_namespace: kubernetes.watch_namespace.clone(),
             cluster,
+            api_server: api_server.to_owned(),
             instance_hosts: scope
                 .namespaced_instances
                 .then(|| scope.instance_hosts.clone()),

@@ -184,6 +184,7 @@ impl Operator {
                 former: scope.former_cluster_ids.clone(),
             },
             self.namespace(),
+            &self.cluster.url,
         ))
     }
 

@@ -8,7 +8,7 @@ use super::connection::Connection;
 use crate::api::condition::{ConditionType, Finding, Reason};
 use crate::api::instance::InstanceStatus;
 use crate::controller::outcome::Stop;
-use crate::controller::status::{Pass, TokensLive, conditions};
+use crate::controller::status::{Pass, TokensLive, conditions, mend};
 use crate::iam::client::Line;
 
 /// So much of a credential's life is left when it is warned of.
@@ -72,7 +72,7 @@ fn after<K: Connects>(
     // An instance that is down is not ready, whatever it was before.
     findings.extend(stop.and_then(|stop| match stop {
         Stop::Failed(error) => {
-            let message = format!("{error}; tried again by itself");
+            let message = format!("{error}; {}", mend(error.reason()));
             Some(Finding::new(
                 ConditionType::Ready,
                 false,
@@ -80,7 +80,7 @@ fn after<K: Connects>(
                 message,
             ))
         }
-        Stop::Blocked(_) => None,
+        Stop::Blocked(_) | Stop::Down(_) => None,
     }));
     let pass = Pass {
         generation,

@@ -1,5 +1,6 @@
 //! The connection to a backend: credential, certificates, and the proof that it is the backend that it was.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -8,7 +9,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use kube::api::Api;
 
-use super::{Connects, backend};
+use super::{Connects, address, backend};
 use crate::api::condition::Reason;
 use crate::api::instance::Identity;
 use crate::api::names::{ACKNOWLEDGED_UUID, BASIC_KEYS, CA_KEY, TOKEN_KEY};
@@ -18,7 +19,7 @@ use crate::controller::outcome::{Blocked, Stop};
 use crate::controller::referrers::Key;
 use crate::iam::client::{Client, Config, Credential, Error};
 use crate::iam::model::TokenValue;
-use crate::iam::wire::Configs;
+use crate::iam::wire::{Configs, Me};
 
 /// A backend that answered, and what it said of itself.
 #[derive(Debug)]
@@ -29,22 +30,74 @@ pub(super) struct Connection {
     pub(super) credential_expires: Option<Timestamp>,
 }
 
+/// Connects, proves that it is the backend that it was, and sweeps over what it holds.
+pub(super) async fn connect<K: Connects>(
+    context: &Context,
+    key: &Key,
+    object: &K,
+) -> Result<Connection, Stop> {
+    let addresses = address::permitted(context, object).await?;
+    let config = config(context, object, addresses).await?;
+    let bearer = match &config.credential {
+        Credential::Bearer(value) => Some(value.clone()),
+        Credential::Basic { .. } => None,
+    };
+    let trouble = |error| explain(object, error);
+    let client = context.backends.connect(key, config).map_err(trouble)?;
+    let configs = client.configs().await.map_err(trouble)?;
+    if configs.edition.as_deref() == Some("OSS") {
+        return Err(open_source().into());
+    }
+    let me = client.me().await.map_err(trouble)?;
+    same_backend(object, &configs, client.tenant())?;
+    let credential_expires = match bearer {
+        Some(value) => expiry(&client, &value).await?,
+        None => None,
+    };
+    let inventory = context.backends.inventory(key, &whole(&configs, &client));
+    let swept = inventory.sweep(&client).await;
+    swept.map_err(|error| unlisted(object, error))?;
+    let backend = Arc::new(backend(key, object, client, identity(&me), inventory));
+    Ok(Connection {
+        backend,
+        configs,
+        credential_expires,
+    })
+}
+
+fn whole(configs: &Configs, client: &Client) -> String {
+    let uuid = configs.uuid.as_deref().unwrap_or_default();
+    format!("{uuid}/{}", client.tenant())
+}
+
+fn identity(me: &Me) -> Identity {
+    let profile = me.profile.as_ref();
+    let name = profile.and_then(|profile| profile.username.clone());
+    Identity {
+        id: me.id.0.clone(),
+        name: name.unwrap_or_default(),
+        super_admin: me.is_superadmin(),
+    }
+}
+
 /// How to connect: the spec and the Secrets that it names, read anew each time.
-pub(super) async fn config<K: Connects>(context: &Context, object: &K) -> Result<Config, Stop> {
+async fn config<K: Connects>(
+    context: &Context,
+    object: &K,
+    addresses: Vec<SocketAddr>,
+) -> Result<Config, Stop> {
     let settings = object.settings();
     let namespace = object.secret_namespace(&context.settings.namespace);
     let name = &settings.credentials.secret_ref.name;
     let secret = read(context, namespace, name).await?;
     let credential = credential(&secret, name)?;
-    let mut config = Config::new(
-        &settings.url,
-        &settings.tenant,
-        credential,
-        context.clock.clone(),
-    );
+    let clock = context.clock.clone();
+    let mut config = Config::new(&settings.url, &settings.tenant, credential, clock);
+    config.addresses = addresses;
     config.connect_timeout = settings.timeouts.connect.std();
     config.timeout = settings.timeouts.request.std();
     config.in_flight = usize::try_from(settings.budget.in_flight).unwrap_or(usize::MAX);
+    config.requests_per_second = settings.budget.requests_per_second;
     config.ca = match (&settings.tls.ca_bundle, &settings.tls.ca_secret_ref) {
         (Some(pem), _) => Some(pem.clone().into_bytes()),
         (None, Some(reference)) => {
@@ -94,58 +147,51 @@ fn value(secret: &Secret, key: &str) -> Option<Vec<u8>> {
     Some(bytes.clone())
 }
 
-/// Connects, and proves that it is the backend that it was.
-pub(super) async fn connect<K: Connects>(
-    context: &Context,
-    key: &Key,
-    object: &K,
-    config: Config,
-) -> Result<Connection, Stop> {
-    let client = Client::new(&config)?;
-    let configs = configs(&client).await?;
-    let me = client.me().await.map_err(not_iam)?;
-    same_backend(object, &configs, client.tenant())?;
-    let tokens = client.my_tokens().await.unwrap_or_default();
-    let name = me
-        .profile
-        .as_ref()
-        .and_then(|profile| profile.username.clone());
-    let identity = Identity {
-        id: me.id.0.clone(),
-        name: name.unwrap_or_default(),
-        super_admin: me.is_superadmin(),
-    };
-    let credential_expires = expiry(&config.credential, &tokens);
-    let whole = format!(
-        "{}/{}",
-        configs.uuid.as_deref().unwrap_or_default(),
-        client.tenant()
-    );
-    let inventory = context.backends.inventory(key, &whole);
-    let backend = Arc::new(backend(key, object, client, identity, inventory));
-    Ok(Connection {
-        backend,
-        configs,
-        credential_expires,
-    })
-}
-
-async fn configs(client: &Client) -> Result<Configs, Stop> {
-    let configs = match client.configs().await {
-        Ok(configs) => configs,
-        Err(error) => return Err(not_iam(error)),
-    };
-    if configs.edition.as_deref() == Some("OSS") {
-        return Err(open_source().into());
-    }
-    Ok(configs)
-}
-
-/// 404 to what every Enterprise edition answers.
-fn not_iam(error: Error) -> Stop {
+/// What is wrong with the instance, by what its first calls came to.
+fn explain<K: Connects>(object: &K, error: Error) -> Stop {
+    let secret = &object.settings().credentials.secret_ref.name;
     match error {
+        // 404 to what every Enterprise edition answers.
         Error::Gone { .. } => open_source().into(),
+        Error::Unauthorized { .. } => {
+            let message = format!(
+                "the backend refuses the credential in Secret {secret}: put an API token that works there under the \
+                 key token, or a user's name and password under the keys username and password"
+            );
+            Blocked::unresolved(Reason::Unauthorized, message).into()
+        }
+        Error::Config { .. } => {
+            Blocked::refused(Reason::Invalid, format!("spec cannot work: {error}")).into()
+        }
+        Error::Protocol { .. } => {
+            let message = format!(
+                "what answers at spec.url is no IAM API ({error}): point spec.url at a Kestra Enterprise Edition or at \
+                 kestra-iam-operator server, context path included"
+            );
+            Blocked::refused(Reason::BackendProtocol, message).into()
+        }
         error => error.into(),
+    }
+}
+
+/// What is wrong if the backend knows who we are and does not let us look.
+fn unlisted<K: Connects>(object: &K, error: Error) -> Stop {
+    let tenant = &object.settings().tenant;
+    match error {
+        Error::Gone { .. } => {
+            let message = format!(
+                "the backend has no tenant {tenant}, or the credential has no access to it: correct spec.tenant, or \
+                 give the credential access"
+            );
+            Blocked::unresolved(Reason::ReferenceNotFound, message).into()
+        }
+        Error::Forbidden { .. } => {
+            let message = format!(
+                "the credential lacks a right ({error}): give its owner the role Admin in tenant {tenant}"
+            );
+            Blocked::unresolved(Reason::Forbidden, message).into()
+        }
+        error => explain(object, error),
     }
 }
 
@@ -163,32 +209,33 @@ fn same_backend<K: Connects>(object: &K, configs: &Configs, tenant: &str) -> Res
     let uuid = configs.uuid.as_deref().unwrap_or_default();
     let known = status.uuid.as_deref().unwrap_or(uuid);
     let known_tenant = status.tenant.as_deref().unwrap_or(tenant);
-    let agreed = object
-        .annotations()
-        .get(ACKNOWLEDGED_UUID)
-        .is_some_and(|agreed| agreed == uuid);
+    let now = if known_tenant == tenant {
+        uuid.to_owned()
+    } else {
+        format!("{uuid}/{tenant}")
+    };
+    let agreed = object.annotations().get(ACKNOWLEDGED_UUID) == Some(&now);
     if (known == uuid && known_tenant == tenant) || agreed {
         return Ok(());
     }
     let message = format!(
         "the backend was {known}, tenant {known_tenant}, and is now {uuid}, tenant {tenant}; nothing is changed there. \
-         Point spec.url back, or annotate this object with {ACKNOWLEDGED_UUID}={uuid} to have everything made anew there"
+         Point the spec back, or annotate this object with {ACKNOWLEDGED_UUID}={now} to have everything made anew there"
     );
     Err(Blocked::unsynced(Reason::InstanceChanged, message))
 }
 
-/// The expiry of the token that we use: found among our tokens by its prefix.
-fn expiry(credential: &Credential, tokens: &[crate::iam::wire::ApiToken]) -> Option<Timestamp> {
-    let Credential::Bearer(value) = credential else {
-        return None;
+/// The expiry of the token that we use: found among our tokens by its prefix, if the backend tells of them.
+async fn expiry(client: &Client, value: &TokenValue) -> Result<Option<Timestamp>, Error> {
+    let tokens = match client.my_tokens().await {
+        Err(error) if error.is_outage() => return Err(error),
+        answer => answer.unwrap_or_default(),
     };
     let is_ours = |prefix: &Option<String>| {
         prefix
             .as_deref()
             .is_some_and(|prefix| !prefix.is_empty() && value.expose().starts_with(prefix))
     };
-    tokens
-        .iter()
-        .find(|token| is_ours(&token.prefix))
-        .and_then(|token| token.exp)
+    let ours = tokens.iter().find(|token| is_ours(&token.prefix));
+    Ok(ours.and_then(|token| token.exp))
 }

@@ -1,10 +1,12 @@
 //! The account itself: found, made, adopted, described, deleted.
 
+use super::belongings::{self, Wanted};
 use crate::api::ServiceAccount;
 use crate::api::condition::Reason;
 use crate::controller::backend::Backend;
 use crate::controller::error::Error;
 use crate::controller::grants;
+use crate::controller::inventory::Sort;
 use crate::controller::kind::Pass;
 use crate::controller::named;
 use crate::controller::outcome::{Blocked, Stop};
@@ -12,11 +14,7 @@ use crate::controller::resolve::itself;
 use crate::controller::tokens::OwnerAge;
 use crate::iam::client::{self, Account, AccountSpec, Owner};
 use crate::iam::model::PrincipalId;
-use crate::plan::mark;
-pub(super) use crate::plan::standing::Standing;
-use crate::plan::standing::{Candidate, Seen};
-
-use super::{INTENDED, Intended, resolve_roles};
+use crate::plan::standing::{Candidate, Seen, Standing};
 
 /// The account's name at the backend.
 pub(super) fn name(pass: &Pass<ServiceAccount>, backend: &Backend) -> String {
@@ -51,32 +49,31 @@ pub(super) async fn observe(
     pass: &Pass<ServiceAccount>,
     backend: &Backend,
     name: &str,
-) -> Result<Seen, Error> {
+) -> Result<Seen<Account>, Error> {
     let known = match &pass.status.id {
         Some(id) => find(backend, &PrincipalId(id.clone())).await?,
         None => None,
     };
-    let named = backend
-        .inventory
-        .read(|tables| tables.accounts.named(name).map(candidate).collect());
+    let named = backend.inventory.read(|tables| {
+        let named = tables.accounts.named(name).cloned();
+        named.map(candidate).collect()
+    });
     Ok(Seen {
-        known: known.as_ref().map(candidate),
+        known: known.map(candidate),
         named,
     })
 }
 
 async fn find(backend: &Backend, id: &PrincipalId) -> Result<Option<Account>, Error> {
-    if let Some(account) = backend
+    let listed = backend
         .inventory
-        .read(|tables| tables.accounts.get(id.as_str()).cloned())
-    {
-        return Ok(Some(account));
+        .read(|tables| tables.accounts.get(id.as_str()).cloned());
+    if listed.is_some() {
+        return Ok(listed);
     }
     match backend.client.account(id).await {
         Ok(account) => {
-            backend
-                .inventory
-                .write(|tables, stamp| tables.accounts.put(account.clone(), stamp));
+            note(backend, account.clone());
             Ok(Some(account))
         }
         Err(client::Error::Gone { .. }) => named::really_gone(backend).await,
@@ -84,52 +81,63 @@ async fn find(backend: &Backend, id: &PrincipalId) -> Result<Option<Account>, Er
     }
 }
 
-fn candidate(account: &Account) -> Candidate {
+fn candidate(account: Account) -> Candidate<Account> {
     Candidate {
-        id: account.id.0.clone(),
         description: account.description.clone(),
+        it: account,
     }
 }
 
-/// What to do about the account.
+/// What to do about the account. The operator's own is nobody's, whatever it carries.
 pub(super) fn plan(
     pass: &Pass<ServiceAccount>,
     backend: &Backend,
     name: &str,
-    seen: &Seen,
-) -> Standing {
-    named::plan(pass, backend, name, pass.object.spec.adoption_policy, seen)
+    seen: Seen<Account>,
+) -> Result<Standing<Account>, Blocked> {
+    let policy = pass.object.spec.adoption_policy;
+    match named::plan(pass, backend, name, policy, seen) {
+        Standing::Keep(account) | Standing::Adopt(account)
+            if backend.is_self(account.id.as_str()) =>
+        {
+            Err(itself(name))
+        }
+        standing => Ok(standing),
+    }
 }
 
-/// Has the account there and described; `None` while suspended and not there.
+/// Has the account there. It is not made or taken over while something that it is to be given cannot be had.
 pub(super) async fn apply(
     pass: &mut Pass<ServiceAccount>,
     backend: &Backend,
     name: &str,
-    plan: Standing,
-) -> Result<Option<(PrincipalId, OwnerAge)>, Stop> {
-    match plan {
+    standing: Standing<Account>,
+    wanted: &Wanted,
+) -> Result<(PrincipalId, OwnerAge), Stop> {
+    let (id, age) = match standing {
         Standing::Refuse(reason) => {
-            Err(named::refused(reason, "account", name, "accountName").into())
+            return Err(named::refused(reason, Sort::Account, name).into());
         }
-        Standing::Create | Standing::Adopt { .. } if pass.object.spec.suspend => Ok(None),
+        Standing::Create | Standing::Adopt(_) if pass.is_suspended() => {
+            return Err(named::held_back().into());
+        }
         Standing::Create => {
-            let id = create(pass, backend, name).await?;
-            Ok(Some((id, OwnerAge::New)))
+            wanted.whole()?;
+            (create(pass, backend, name, wanted).await?, OwnerAge::New)
         }
-        Standing::Adopt { id } => {
-            let id = PrincipalId(id);
-            adopt(pass, backend, name, &id).await?;
-            describe(pass, backend, name, &id).await?;
-            Ok(Some((id, OwnerAge::Old)))
+        Standing::Adopt(account) => {
+            wanted.whole()?;
+            adopt(pass, backend, name, &account.id).await?;
+            (account.id, OwnerAge::Old)
         }
-        Standing::Keep { id } => {
-            let id = PrincipalId(id);
-            recover(pass, &id).await?;
-            describe(pass, backend, name, &id).await?;
-            Ok(Some((id, OwnerAge::Old)))
+        Standing::Keep(account) => {
+            keep(pass, &account).await?;
+            (account.id, OwnerAge::Old)
         }
-    }
+    };
+    pass.status.id = Some(id.0.clone());
+    pass.status.account_name = Some(name.to_owned());
+    Ok((id, age))
 }
 
 /// Makes the account with its groups, having written down what it is to be granted.
@@ -137,22 +145,16 @@ async fn create(
     pass: &mut Pass<ServiceAccount>,
     backend: &Backend,
     name: &str,
+    wanted: &Wanted,
 ) -> Result<PrincipalId, Stop> {
-    let wanted = resolve_roles(pass, backend)?;
-    let intended = Intended::of(&wanted);
-    let text = serde_json::to_string(&intended);
-    let text = text.map_err(|source| Error::Json {
-        what: "the intended grants",
-        source,
-    })?;
-    pass.hold(&[(INTENDED, text)]).await?;
+    let _reserved = named::reserve(backend, Sort::Account, name)?;
+    belongings::intend(pass, wanted).await?;
+    pass.status.adopted = false;
+    pass.status.former_description = None;
     pass.context.leadership.guard().map_err(Error::from)?;
     let spec = AccountSpec {
         name: name.to_owned(),
-        description: Some(
-            pass.mark()
-                .append_to(pass.object.spec.description.as_deref()),
-        ),
+        description: Some(description(pass)),
         groups: grants::ids(&wanted.members),
     };
     let account = match backend.client.create_account(&spec).await {
@@ -160,163 +162,175 @@ async fn create(
         Err(error) => return Err(taken(backend, name, error).await),
     };
     let id = account.id.clone();
-    backend
-        .inventory
-        .write(|tables, stamp| tables.accounts.put(account, stamp));
-    pass.status.adopted = false;
-    pass.status.groups = intended.groups;
+    note(backend, account);
+    belongings::claim(pass, &id);
     Ok(id)
 }
 
-/// A name that is taken although the lists did not show it: they are asked again, and the next pass decides.
+/// A name that is taken although the lists did not show it: the next pass decides about it.
 async fn taken(backend: &Backend, name: &str, error: client::Error) -> Stop {
-    if !matches!(
-        error,
-        client::Error::Conflict { .. } | client::Error::Invalid { .. }
-    ) {
+    let is_conflict = matches!(error, client::Error::Conflict { .. });
+    if !is_conflict && !matches!(error, client::Error::Invalid { .. }) {
         return error.into();
     }
     match backend.client.find_account(name).await {
-        Ok(Some(account)) => backend
-            .inventory
-            .write(|tables, stamp| tables.accounts.put(account, stamp)),
-        Ok(None) => {
-            return Blocked::unsynced(
-                Reason::NameConflict,
-                format!("the backend refuses account {name}, perhaps taken in another tenant: create this object with another accountName"),
-            )
-            .into();
+        Ok(Some(account)) => {
+            note(backend, account);
+            error.into()
         }
-        Err(error) => return error.into(),
+        Ok(None) if is_conflict => elsewhere(name).into(),
+        Ok(None) => error.into(),
+        Err(error) => error.into(),
     }
-    error.into()
 }
 
-/// Takes an account over that someone else made: never our own, and a superadmin only if that is allowed.
+/// Names of accounts are one space for the whole instance, of which a tenant shows its part alone.
+fn elsewhere(name: &str) -> Blocked {
+    let message = format!(
+        "the backend has account {name} already, though not in this tenant: create this object with another accountName"
+    );
+    Blocked::unsynced(Reason::NameConflict, message)
+}
+
+/// Takes an account over that someone else made, a superadmin only if that is allowed. Whose it was is written down
+/// before anything of it is changed: a crash must not make it look like ours.
 async fn adopt(
     pass: &mut Pass<ServiceAccount>,
     backend: &Backend,
     name: &str,
     id: &PrincipalId,
 ) -> Result<(), Stop> {
-    if backend.is_self(id.as_str()) {
-        return Err(itself(name).into());
-    }
     let account = backend.client.account(id).await?;
     if account.superadmin == Some(true) {
-        backend
-            .guard(pass.namespace())
-            .super_admin(name)
-            .map_err(Blocked::from)?;
+        let verdict = backend.guard(pass.namespace()).super_admin(name);
+        verdict.map_err(Blocked::from)?;
     }
     pass.hold(&[]).await?;
     pass.status.adopted = true;
+    pass.status.former_description = Some(account.description.clone().unwrap_or_default());
+    pass.status.id = Some(id.0.clone());
+    pass.checkpoint().await?;
     Ok(())
 }
 
-/// After a crash before the first status: what was intended is ours.
-async fn recover(pass: &mut Pass<ServiceAccount>, id: &PrincipalId) -> Result<(), Error> {
-    if pass.status.id.is_none() {
-        let intended = Intended::read(&pass.object, id);
-        pass.status.groups = intended.groups;
-        pass.status.bindings = intended.bindings;
+/// After a crash before the status was written, what was intended is ours.
+async fn keep(pass: &mut Pass<ServiceAccount>, account: &Account) -> Result<(), Error> {
+    if pass.status.id.as_ref() != Some(&account.id.0) {
+        belongings::claim(pass, &account.id);
+    }
+    pass.status.adopted |= named::is_adopted(account.description.as_deref());
+    if pass.is_suspended() {
+        return Ok(());
     }
     pass.hold(&[]).await
 }
 
-/// Brings the description in line with the spec, mark included. The request replaces the whole account, so that it is
-/// read right before.
-async fn describe(
+/// Brings name and description in line with the spec. The request replaces the whole account, so that it is read right
+/// before.
+pub(super) async fn describe(
     pass: &Pass<ServiceAccount>,
     backend: &Backend,
     name: &str,
     id: &PrincipalId,
-) -> Result<(), Error> {
-    let wanted = pass
-        .mark()
-        .append_to(pass.object.spec.description.as_deref());
-    let present = backend.inventory.read(|tables| {
-        tables
-            .accounts
-            .get(id.as_str())
-            .and_then(|a| a.description.clone())
+) -> Result<(), Stop> {
+    let wanted = description(pass);
+    let is_as_declared = backend.inventory.read(|tables| {
+        let account = tables.accounts.get(id.as_str());
+        account.is_some_and(|account| {
+            account.name == name && account.description.as_ref() == Some(&wanted)
+        })
     });
-    if present.as_deref() == Some(wanted.as_str()) || pass.object.spec.suspend {
+    if is_as_declared {
         return Ok(());
     }
+    if pass.is_suspended() {
+        return Err(named::held_back().into());
+    }
+    rewrite(pass, backend, id, name, wanted).await
+}
+
+fn description(pass: &Pass<ServiceAccount>) -> String {
+    let text = pass.object.spec.description.as_deref();
+    named::description(pass, text, pass.status.adopted)
+}
+
+/// Writes an account's name and description, and its groups as they are.
+async fn rewrite(
+    pass: &Pass<ServiceAccount>,
+    backend: &Backend,
+    id: &PrincipalId,
+    name: &str,
+    description: String,
+) -> Result<(), Stop> {
     let account = backend.client.account(id).await?;
-    pass.context.leadership.guard()?;
+    pass.context.leadership.guard().map_err(Error::from)?;
     let spec = AccountSpec {
         name: name.to_owned(),
-        description: Some(wanted),
-        groups: account
-            .groups
-            .iter()
-            .map(|group| group.id.clone())
-            .collect(),
+        description: Some(description),
+        groups: account.groups.into_iter().map(|group| group.id).collect(),
     };
-    let account = backend.client.update_account(id, &spec).await?;
-    backend
-        .inventory
-        .write(|tables, stamp| tables.accounts.put(account, stamp));
+    note(backend, backend.client.update_account(id, &spec).await?);
     Ok(())
 }
 
 /// Deletes what we made: of an adopted account only our tokens and grants, else tokens, bindings and the account.
 pub(super) async fn remove(pass: &mut Pass<ServiceAccount>, backend: &Backend) -> Result<(), Stop> {
     let name = name(pass, backend);
+    refresh(pass, backend, &name).await?;
     let seen = observe(pass, backend, &name).await?;
-    let Standing::Keep { id } = plan(pass, backend, &name, &seen) else {
-        return Ok(());
+    let Ok(Standing::Keep(account)) = plan(pass, backend, &name, seen) else {
+        // Somebody else's, or gone: our grants go all the same.
+        return grants::remove_all(pass, backend).await;
     };
-    let id = PrincipalId(id);
-    if backend.is_self(id.as_str()) {
-        return Ok(());
-    }
-    if pass.status.id.is_none() {
-        let intended = Intended::read(&pass.object, &id);
-        (pass.status.groups, pass.status.bindings) = (intended.groups, intended.bindings);
+    let id = &account.id;
+    if pass.status.id.as_ref() != Some(&id.0) {
+        belongings::claim(pass, id);
     }
     super::tokens::revoke_all(pass, backend, &Owner::Account(id.clone())).await?;
     grants::remove_all(pass, backend).await?;
-    if pass.status.adopted {
-        return leave_groups(pass, backend, &id, &name).await;
+    if pass.status.adopted || named::is_adopted(account.description.as_deref()) {
+        belongings::leave_groups(pass, backend, id).await?;
+        let former = pass.status.former_description.as_ref();
+        let description = named::former_description(former, account.description.as_deref());
+        return rewrite(pass, backend, id, &account.name, description).await;
     }
     pass.context.leadership.guard().map_err(Error::from)?;
-    backend.client.delete_account(&id).await?;
-    backend
-        .inventory
-        .write(|tables, stamp| tables.accounts.remove(id.as_str(), stamp));
+    backend.client.delete_account(id).await?;
+    forget(backend, id);
     Ok(())
 }
 
-/// An adopted account goes back as it was: without our memberships and without our mark.
-async fn leave_groups(
-    pass: &Pass<ServiceAccount>,
-    backend: &Backend,
-    id: &PrincipalId,
-    name: &str,
-) -> Result<(), Stop> {
-    let present = super::present_groups(backend, id);
-    let plan = crate::plan::grant::memberships(&[], &present, &pass.status.groups);
-    grants::change_memberships(&pass.context, backend, id, &plan).await?;
-    let account = backend.client.account(id).await?;
-    pass.context.leadership.guard().map_err(Error::from)?;
-    let spec = AccountSpec {
-        name: name.to_owned(),
-        description: account
-            .description
-            .as_deref()
-            .map(|text| mark::strip(text).to_owned()),
-        groups: account
-            .groups
-            .iter()
-            .map(|group| group.id.clone())
-            .collect(),
-    };
-    let account = backend.client.update_account(id, &spec).await?;
+/// Looks at the accounts in question as they are now: the lists may show what is gone.
+async fn refresh(pass: &Pass<ServiceAccount>, backend: &Backend, name: &str) -> Result<(), Error> {
+    let known = pass.status.id.iter().map(|id| PrincipalId(id.clone()));
+    let named: Vec<PrincipalId> = backend.inventory.read(|tables| {
+        let named = tables.accounts.named(name);
+        known
+            .chain(named.map(|account| account.id.clone()))
+            .collect()
+    });
+    for id in &named {
+        forget(backend, id);
+        find(backend, id).await?;
+    }
+    Ok(())
+}
+
+/// A failure that may come of an account that the lists still show and that is gone: the next pass asks for it by id.
+pub(super) fn doubt(backend: &Backend, id: &PrincipalId, error: &Error) {
+    if matches!(error, Error::Backend(client::Error::Gone { .. })) {
+        forget(backend, id);
+    }
+}
+
+fn forget(backend: &Backend, id: &PrincipalId) {
+    backend
+        .inventory
+        .write(|tables, stamp| tables.accounts.remove(id.as_str(), stamp));
+}
+
+fn note(backend: &Backend, account: Account) {
     backend
         .inventory
         .write(|tables, stamp| tables.accounts.put(account, stamp));
-    Ok(())
 }

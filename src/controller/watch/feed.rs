@@ -19,6 +19,7 @@ use tokio::sync::watch;
 
 use super::super::context::{Context, Stores};
 use super::super::referrers::{Key, KindName};
+use super::super::secret_index::SecretIndex;
 use super::super::settings::Settings;
 use crate::api::names::OWNER_KIND;
 use crate::api::{ApiToken, ClusterInstance, Group, Instance, Role, RoleBinding, ServiceAccount};
@@ -167,20 +168,28 @@ pub(super) async fn report(context: Arc<Context>, health: Arc<Component>) {
     std::future::pending::<()>().await;
 }
 
-/// A Secret of ours that changes or goes wakes its owner.
+/// A Secret of ours that changes or goes wakes its owner. After a new list nobody knows what happened meanwhile, so that
+/// all owners are woken.
 pub(super) async fn secrets(context: Arc<Context>, events: Events<PartialObjectMeta<Secret>>) {
+    let listed = SecretIndex::default();
     let handle = |event: Event<PartialObjectMeta<Secret>>| {
-        let (owner, is_news) = match &event {
-            Event::InitApply(secret) => (context.secrets_of.note(&secret.metadata), false),
+        let woken = match &event {
+            Event::Init => Vec::new(),
+            Event::InitApply(secret) => {
+                context.secrets_of.note(&secret.metadata);
+                listed.note(&secret.metadata);
+                Vec::new()
+            }
+            Event::InitDone => context.secrets_of.replace(&listed),
             Event::Apply(secret) => {
                 let is_news = context.secrets_of.is_news(&secret.metadata);
-                (context.secrets_of.note(&secret.metadata), is_news)
+                let owner = context.secrets_of.note(&secret.metadata);
+                owner.into_iter().filter(|_| is_news).collect()
             }
-            Event::Delete(secret) => (context.secrets_of.forget(&secret.metadata), true),
-            Event::Init | Event::InitDone => (None, false),
+            Event::Delete(secret) => Vec::from_iter(context.secrets_of.forget(&secret.metadata)),
         };
-        if let Some(owner) = owner.filter(|_| is_news) {
-            context.wakers.wake(&owner);
+        for owner in &woken {
+            context.wakers.wake(owner);
         }
         ready(())
     };

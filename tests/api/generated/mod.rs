@@ -49,6 +49,9 @@ fn the_program_prints_the_definitions() {
     assert_eq!(printed, to_yaml(&crds()).unwrap());
 }
 
+/// Pages that are made from the program's flags and metrics, by the tests of the process.
+const OF_THE_PROCESS: [&str; 2] = ["flags.md", "metrics.md"];
+
 /// The folder holds these files and no others.
 fn holds(folder: &str, files: &BTreeMap<String, String>) {
     let folder = Path::new(folder);
@@ -69,8 +72,8 @@ fn holds(folder: &str, files: &BTreeMap<String, String>) {
 }
 
 fn write(folder: &Path, files: &BTreeMap<String, String>) {
-    if folder.exists() {
-        fs::remove_dir_all(folder).unwrap();
+    for stale in read(folder).keys() {
+        fs::remove_file(folder.join(stale)).unwrap();
     }
     fs::create_dir_all(folder).unwrap();
     for (name, content) in files {
@@ -87,5 +90,7 @@ fn read(folder: &Path) -> BTreeMap<String, String> {
         let content = fs::read_to_string(entry.path()).unwrap();
         (entry.file_name().into_string().unwrap(), content)
     });
-    named.collect()
+    named
+        .filter(|(name, _)| !OF_THE_PROCESS.contains(&name.as_str()))
+        .collect()
 }

@@ -1,5 +1,6 @@
 //! What every test needs: a control plane, an IAM server and an operator, all of them real, and words to look at them.
 
+use std::net::{IpAddr, UdpSocket};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -9,6 +10,8 @@ use base64::engine::general_purpose::STANDARD;
 use kestra_iam_operator::clock::Clock;
 use kestra_iam_operator::iam::client::{Check, Client as Backend, Config, Credential};
 use kestra_iam_operator::iam::model::TokenValue;
+use kube::api::{Api, DeleteParams, DynamicObject};
+use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
 use testbed::{ControlPlane, DrivenClock, IamServer, Process, Scratch, wait_for};
 use tokio::sync::OnceCell;
@@ -35,7 +38,9 @@ impl World {
     /// One for all tests that break nothing of it.
     pub async fn shared() -> Arc<Self> {
         static SHARED: OnceCell<Arc<World>> = OnceCell::const_new();
-        let world = SHARED.get_or_init(async || Arc::new(Self::start(&[], &[]).await));
+        let hosts = format!("localhost,{}", own_address());
+        let flags = ["--namespaced-instances", "--instance-hosts", &hosts];
+        let world = SHARED.get_or_init(async || Arc::new(Self::start(&flags, &[]).await));
         Arc::clone(world.await)
     }
 
@@ -109,16 +114,26 @@ fn run(
         "--cluster-id",
         "test",
         "--leader-elect=false",
+        // So long that no test passes by it: whatever waits has to be woken.
         "--recheck-interval",
-        "5s",
+        "1h",
     ]);
     command.args(clock.args()).args(flags);
     Process::start(name, &command, &scratch.file(&format!("{name}.log"))).unwrap()
 }
 
+/// An address of this machine that is not a loopback one. Nothing is sent to find it.
+pub fn own_address() -> IpAddr {
+    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+    let way_out = socket.connect("203.0.113.1:9");
+    way_out.expect("these tests need an address besides loopback");
+    socket.local_addr().unwrap().ip()
+}
+
 /// One test's place in a world: a namespace and a `ClusterInstance` that allows nobody else.
 pub struct Scene {
     pub world: Arc<World>,
+    kube: kube::Client,
     /// An administrator's view of the backend.
     pub backend: Backend,
     pub namespace: String,
@@ -152,10 +167,12 @@ impl Scene {
     pub async fn inside(world: Arc<World>) -> Self {
         let namespace = world.plane.namespace("team").await.unwrap().to_string();
         let credential = Credential::Bearer(TokenValue::new(world.server.admin_token().to_owned()));
-        let config = Config::new(world.server.url(), "main", credential, Clock::system());
+        let mut config = Config::new(world.server.url(), "main", credential, Clock::system());
+        config.requests_per_second = 10_000;
         let backend = Backend::new(&config).unwrap();
         Self {
             backend,
+            kube: world.plane.client().await.unwrap(),
             instance: namespace.clone(),
             namespace,
             world,
@@ -215,12 +232,39 @@ impl Scene {
             .await
     }
 
-    /// An object as it is.
+    /// An object as it is. `kind` is as kubectl takes it; what is looked at often is read without kubectl.
     pub async fn get(&self, kind: &str, name: &str) -> Option<Value> {
+        if let Some(api) = self.api(kind) {
+            let object = api.get_opt(name).await.unwrap();
+            return object.map(|object| serde_json::to_value(object).unwrap());
+        }
         let text = self
             .kubectl(&["get", kind, name, "-o", "json", "--ignore-not-found"])
             .await;
         serde_json::from_str(&text).ok()
+    }
+
+    /// The API of a kind that tests look at often.
+    pub fn api(&self, kind: &str) -> Option<Api<DynamicObject>> {
+        let ours = |kind: &str| {
+            let gvk = GroupVersionKind::gvk("kestra-iam.dev", "v1alpha1", kind);
+            ApiResource::from_gvk(&gvk)
+        };
+        let resource = match kind {
+            "secret" => ApiResource::from_gvk(&GroupVersionKind::gvk("", "v1", "Secret")),
+            "ksa" | "ServiceAccount" => ours("ServiceAccount"),
+            "kgrp" | "Group" => ours("Group"),
+            "krole" | "Role" => ours("Role"),
+            "krb" | "RoleBinding" => ours("RoleBinding"),
+            "ktok" | "ApiToken" => ours("ApiToken"),
+            "ki" | "Instance" => ours("Instance"),
+            "kci" | "ClusterInstance" => {
+                return Some(Api::all_with(self.kube.clone(), &ours("ClusterInstance")));
+            }
+            _ => return None,
+        };
+        let client = self.kube.clone();
+        Some(Api::namespaced_with(client, &self.namespace, &resource))
     }
 
     /// Waits for a fact about an object, and gives the object.
@@ -306,6 +350,29 @@ impl Scene {
         if let Err(error) = refused.await {
             panic!("{error:#}\n{}", self.world.operator.tail());
         }
+    }
+}
+
+/// The instance goes with the test: it would be swept for ever.
+impl Drop for Scene {
+    fn drop(&mut self) {
+        let (world, instance) = (Arc::clone(&self.world), self.instance.clone());
+        let delete = async move {
+            let gvk = GroupVersionKind::gvk("kestra-iam.dev", "v1alpha1", "ClusterInstance");
+            let resource = ApiResource::from_gvk(&gvk);
+            if let Ok(client) = world.plane.client().await {
+                let instances: Api<DynamicObject> = Api::all_with(client, &resource);
+                let _ = instances.delete(&instance, &DeleteParams::default()).await;
+            }
+        };
+        // The test's runtime ends with the test.
+        std::thread::spawn(|| {
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            runtime
+                .enable_all()
+                .build()
+                .map(|runtime| runtime.block_on(delete))
+        });
     }
 }
 

@@ -17,5 +17,6 @@ mod points;
 mod process;
 mod routes;
 mod server;
+mod superadmins;
 mod tokens;
 mod users;

@@ -9,7 +9,6 @@ use crate::controller::kind::Pass;
 use crate::controller::named;
 use crate::controller::outcome::{Blocked, Stop};
 use crate::controller::resolve::itself;
-use crate::controller::tokens::OwnerAge;
 use crate::iam::client::{self, Account, AccountSpec, Owner};
 use crate::iam::model::PrincipalId;
 use crate::plan::mark;
@@ -17,6 +16,15 @@ pub(super) use crate::plan::standing::Standing;
 use crate::plan::standing::{Candidate, Seen};
 
 use super::{INTENDED, Intended, resolve_roles};
+
+/// Whether the account can have tokens already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Age {
+    /// Made in this pass.
+    New,
+    /// It was there before.
+    Old,
+}
 
 /// The account's name at the backend.
 pub(super) fn name(pass: &Pass<ServiceAccount>, backend: &Backend) -> String {
@@ -107,7 +115,7 @@ pub(super) async fn apply(
     backend: &Backend,
     name: &str,
     plan: Standing,
-) -> Result<Option<(PrincipalId, OwnerAge)>, Stop> {
+) -> Result<Option<(PrincipalId, Age)>, Stop> {
     match plan {
         Standing::Refuse(reason) => {
             Err(named::refused(reason, "account", name, "accountName").into())
@@ -115,19 +123,19 @@ pub(super) async fn apply(
         Standing::Create | Standing::Adopt { .. } if pass.object.spec.suspend => Ok(None),
         Standing::Create => {
             let id = create(pass, backend, name).await?;
-            Ok(Some((id, OwnerAge::New)))
+            Ok(Some((id, Age::New)))
         }
         Standing::Adopt { id } => {
             let id = PrincipalId(id);
             adopt(pass, backend, name, &id).await?;
             describe(pass, backend, name, &id).await?;
-            Ok(Some((id, OwnerAge::Old)))
+            Ok(Some((id, Age::Old)))
         }
         Standing::Keep { id } => {
             let id = PrincipalId(id);
             recover(pass, &id).await?;
             describe(pass, backend, name, &id).await?;
-            Ok(Some((id, OwnerAge::Old)))
+            Ok(Some((id, Age::Old)))
         }
     }
 }
@@ -277,7 +285,7 @@ pub(super) async fn remove(pass: &mut Pass<ServiceAccount>, backend: &Backend) -
         let intended = Intended::read(&pass.object, &id);
         (pass.status.groups, pass.status.bindings) = (intended.groups, intended.bindings);
     }
-    super::tokens::revoke_all(pass, backend, &Owner::Account(id.clone())).await?;
+    super::tokens::revoke_all(pass, backend, Owner::Account(id.clone())).await?;
     grants::remove_all(pass, backend).await?;
     if pass.status.adopted {
         return leave_groups(pass, backend, &id, &name).await;

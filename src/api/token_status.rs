@@ -63,6 +63,9 @@ pub struct TokenStatus {
     /// The value of the annotation kestra-iam.dev/compromised that was last acted on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub handled_compromised: Option<String>,
+    /// All tokens with a number below this were declared compromised.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub compromised_generation: i64,
 }
 
 /// A replaced token that still works.

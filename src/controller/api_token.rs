@@ -15,16 +15,20 @@ use super::outcome::{Blocked, Stop};
 use super::quota;
 use super::referrers::{Key, KindName};
 use super::resolve::{Resolver, itself};
-use super::tokens::{self, Dressing, Entry, OwnerAge, TokenHolder, check_metadata};
+use super::tokens::{self, Dressing, Entry, Ledger, TokenHolder, check_metadata};
 use crate::api::ApiToken;
 use crate::api::api_token::ApiTokenStatus;
 use crate::api::names::{COMPROMISED, ROTATE_REQUESTED_AT};
 use crate::api::policy::DeletionPolicy;
 use crate::api::reference::InstanceRef;
 use crate::api::token_status::TokenStatus;
-use crate::iam::client::Owner;
+use crate::iam::client::{self, Owner};
 use crate::iam::model::PrincipalId;
 use crate::plan::token::{Activity, Policy, Requests};
+
+/// Annotation that names the owner's id at the backend since before the first token was issued: a crash before the
+/// first status must not hide whose token is to be revoked.
+const OWNER_ID: &str = "kestra-iam.dev/owner-id";
 
 /// An `ApiToken` has one token, whose entry has no name.
 const ENTRY: &str = "";
@@ -80,7 +84,7 @@ impl Kind for ApiToken {
         if pass.object.spec.suspend {
             named::suspended(pass);
         } else {
-            pass.hold(&[]).await?;
+            pass.hold(&[(OWNER_ID, id(&owner).to_owned())]).await?;
         }
         let result = keep(pass, backend, owner, &name).await;
         let token = pass.status.token.as_ref();
@@ -97,23 +101,13 @@ impl Kind for ApiToken {
         let Some(owner) = owner_to_clear(pass) else {
             return Ok(());
         };
-        let listed = match backend.client.tokens(&owner).await {
-            Ok(tokens) => tokens,
+        match tokens::revoke_all(pass, backend, &mut Ledger::of(owner)).await {
             // The owner is gone, and its tokens with it.
-            Err(crate::iam::client::Error::Gone { .. }) => {
-                backend.client.me().await?;
-                return Ok(());
+            Err(Stop::Failed(Error::Backend(client::Error::Gone { .. }))) => {
+                Ok(named::really_gone::<()>(backend).await.map(drop)?)
             }
-            Err(error) => return Err(error.into()),
-        };
-        for token in listed.iter().filter(|token| tokens::is_ours(pass, token)) {
-            pass.context.leadership.guard().map_err(Error::from)?;
-            backend.client.revoke_token(&owner, &token.id).await?;
+            result => result,
         }
-        pass.context
-            .metrics
-            .expires(&pass.object.uid().unwrap_or_default(), None);
-        Ok(())
     }
 
     async fn orphan(pass: &mut Pass<Self>) -> Result<(), Stop> {
@@ -201,7 +195,6 @@ async fn keep(
     let secret_name = spec.secret_name(pass.name());
     let annotation = |name: &str| pass.object.annotations().get(name).cloned();
     let entry = Entry {
-        owner,
         owner_name: name,
         name: ENTRY,
         policy: Policy::new(&spec.token, backend.granularity),
@@ -216,21 +209,24 @@ async fn keep(
             rotate: annotation(ROTATE_REQUESTED_AT),
             compromised: annotation(COMPROMISED),
         },
-        owner_age: OwnerAge::Old,
         activity: if spec.suspend {
             Activity::Suspended
         } else {
             Activity::Active
         },
     };
-    tokens::keep(pass, backend, &entry).await?;
-    tokens::tidy(pass, ENTRY, &secret_name).await?;
+    tokens::keep(pass, backend, &mut Ledger::of(owner), &entry).await?;
+    if entry.activity == Activity::Active {
+        tokens::tidy(pass, ENTRY, &secret_name).await?;
+    }
     Ok(())
 }
 
 /// Whose tokens are to be revoked when the object goes: who was written down, for the account may be gone.
 fn owner_to_clear(pass: &Pass<ApiToken>) -> Option<Owner> {
-    let id = PrincipalId(pass.status.owner_id.clone()?);
+    let held = pass.object.annotations().get(OWNER_ID);
+    let id = pass.status.owner_id.as_ref().or(held)?;
+    let id = PrincipalId(id.clone());
     let is_account = pass.object.spec.owner.service_account_ref.is_some();
     Some(if is_account {
         Owner::Account(id)

@@ -17,8 +17,6 @@ pub struct EntryMemory {
     pub unanswered_publish: Option<Timestamp>,
     /// When its tokens were listed last.
     pub listed: Option<Timestamp>,
-    /// How many tokens of its owner are not ours, as last listed.
-    pub foreign: Option<i64>,
     /// An expiry that moved since the token was published.
     pub moved: Option<(TokenId, Timestamp)>,
 }
@@ -99,6 +97,12 @@ impl Memory {
             inner.written.remove(key);
         }
         !caught_up
+    }
+
+    /// Forgets an entry that is gone.
+    pub fn forget_entry(&self, key: &Key, entry: &str) {
+        let id = (key.clone(), entry.to_owned());
+        self.lock().entries.remove(&id);
     }
 
     /// Forgets an object that is gone.

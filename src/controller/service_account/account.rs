@@ -11,10 +11,18 @@ use crate::controller::kind::Pass;
 use crate::controller::named;
 use crate::controller::outcome::{Blocked, Stop};
 use crate::controller::resolve::itself;
-use crate::controller::tokens::OwnerAge;
 use crate::iam::client::{self, Account, AccountSpec, Owner};
 use crate::iam::model::PrincipalId;
 use crate::plan::standing::{Candidate, Seen, Standing};
+
+/// Whether the account can have tokens already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Age {
+    /// Made in this pass.
+    New,
+    /// It was there before.
+    Old,
+}
 
 /// The account's name at the backend.
 pub(super) fn name(pass: &Pass<ServiceAccount>, backend: &Backend) -> String {
@@ -113,7 +121,7 @@ pub(super) async fn apply(
     name: &str,
     standing: Standing<Account>,
     wanted: &Wanted,
-) -> Result<(PrincipalId, OwnerAge), Stop> {
+) -> Result<(PrincipalId, Age), Stop> {
     let (id, age) = match standing {
         Standing::Refuse(reason) => {
             return Err(named::refused(reason, Sort::Account, name).into());
@@ -123,16 +131,16 @@ pub(super) async fn apply(
         }
         Standing::Create => {
             wanted.whole()?;
-            (create(pass, backend, name, wanted).await?, OwnerAge::New)
+            (create(pass, backend, name, wanted).await?, Age::New)
         }
         Standing::Adopt(account) => {
             wanted.whole()?;
             adopt(pass, backend, name, &account.id).await?;
-            (account.id, OwnerAge::Old)
+            (account.id, Age::Old)
         }
         Standing::Keep(account) => {
             keep(pass, &account).await?;
-            (account.id, OwnerAge::Old)
+            (account.id, Age::Old)
         }
     };
     pass.status.id = Some(id.0.clone());
@@ -286,7 +294,7 @@ pub(super) async fn remove(pass: &mut Pass<ServiceAccount>, backend: &Backend) -
     if pass.status.id.as_ref() != Some(&id.0) {
         belongings::claim(pass, id);
     }
-    super::tokens::revoke_all(pass, backend, &Owner::Account(id.clone())).await?;
+    super::tokens::revoke_all(pass, backend, Owner::Account(id.clone())).await?;
     grants::remove_all(pass, backend).await?;
     if pass.status.adopted || named::is_adopted(account.description.as_deref()) {
         belongings::leave_groups(pass, backend, id).await?;

@@ -1,7 +1,5 @@
 //! The account's entries.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
@@ -10,15 +8,17 @@ use crate::api::ServiceAccount;
 use crate::api::names::{COMPROMISED, ROTATE_REQUESTED_AT};
 use crate::api::token::TokenEntry;
 use crate::controller::backend::Backend;
-use crate::controller::error::Error;
 use crate::controller::kind::Pass;
+use crate::controller::memory::EntryMemory;
 use crate::controller::outcome::Stop;
 use crate::controller::tokens::{
-    self, Dressing, Entry, OwnerAge, check_metadata, entries_of_secrets, is_ours,
+    self, Dressing, Entry, Ledger, check_metadata, entries_of_secrets,
 };
 use crate::iam::client::Owner;
 use crate::iam::model::PrincipalId;
 use crate::plan::token::{Activity, Policy, Requests};
+
+use super::account::Age;
 
 /// Keeps every entry's token alive, and removes entries that the spec does not have any more. The first trouble does
 /// not keep the other entries from their due.
@@ -27,38 +27,38 @@ pub(super) async fn keep(
     backend: &Backend,
     id: &PrincipalId,
     name: &str,
-    age: OwnerAge,
+    age: Age,
 ) -> Result<(), Stop> {
     let owner = Owner::Account(id.clone());
+    let mut ledger = match age {
+        Age::New => Ledger::empty(owner, backend.client.backend_now()),
+        Age::Old => Ledger::of(owner),
+    };
     let entries = pass.object.spec.tokens.clone();
     let mut trouble = None;
     for entry in &entries {
-        let result = keep_one(pass, backend, &owner, name, entry, age).await;
+        let result = keep_one(pass, backend, &mut ledger, name, entry).await;
         trouble = trouble.or(result.err());
     }
     if !pass.object.spec.suspend {
-        for removed in removed(pass, &entries) {
-            let result = tokens::remove(pass, backend, &owner, &removed).await;
-            trouble = trouble.or(result.err());
-        }
+        let result = remove_others(pass, backend, &mut ledger, &entries).await;
+        trouble = trouble.or(result.err());
     }
-    summarise(pass, &entries);
+    summarise(pass, &entries, &ledger);
     trouble.map_or(Ok(()), Err)
 }
 
 async fn keep_one(
     pass: &mut Pass<ServiceAccount>,
     backend: &Backend,
-    owner: &Owner,
+    ledger: &mut Ledger,
     name: &str,
     entry: &TokenEntry,
-    age: OwnerAge,
 ) -> Result<(), Stop> {
     let spec = &entry.token;
     check_metadata(&pass.context.settings, &spec.secret.template.metadata)?;
     let secret_name = entry.secret_name(pass.name());
     let entry = Entry {
-        owner: owner.clone(),
         owner_name: name,
         name: &entry.name,
         policy: Policy::new(spec, backend.granularity),
@@ -70,16 +70,46 @@ async fn keep_one(
             tenant: backend.client.tenant(),
         },
         requests: requests(&pass.object, &entry.name),
-        owner_age: age,
         activity: if pass.object.spec.suspend {
             Activity::Suspended
         } else {
             Activity::Active
         },
     };
-    tokens::keep(pass, backend, &entry).await?;
-    tokens::tidy(pass, entry.name, &secret_name).await?;
+    tokens::keep(pass, backend, ledger, &entry).await?;
+    if entry.activity == Activity::Active {
+        tokens::tidy(pass, entry.name, &secret_name).await?;
+    }
     Ok(())
+}
+
+/// Removes the entries that the status, a Secret or the mark of a token names, and the spec does not.
+async fn remove_others(
+    pass: &mut Pass<ServiceAccount>,
+    backend: &Backend,
+    ledger: &mut Ledger,
+    entries: &[TokenEntry],
+) -> Result<(), Stop> {
+    let key = pass.key();
+    let is_new_to_us = pass.context.memory.entry(&key, "").listed.is_none();
+    if entries.is_empty() && is_new_to_us {
+        // A token may have been issued, and its entry removed before anybody wrote it down.
+        ledger.list(backend).await?;
+    }
+    if let Some(at) = ledger.listed_at() {
+        let note = |memory: &mut EntryMemory| memory.listed = Some(at);
+        pass.context.memory.remember(&key, "", note);
+    }
+    let mut names = ledger.entries(pass);
+    names.extend(pass.status.tokens.iter().map(|token| token.name.clone()));
+    names.extend(entries_of_secrets(pass));
+    names.retain(|name| !entries.iter().any(|entry| entry.name == *name));
+    let mut trouble = None;
+    for name in names {
+        let result = tokens::remove(pass, backend, ledger, &name).await;
+        trouble = trouble.or(result.err());
+    }
+    trouble.map_or(Ok(()), Err)
 }
 
 /// What the annotations ask for, as far as it concerns this entry: `<entry>=<value>` is for one, anything else for all.
@@ -97,16 +127,8 @@ fn requests(object: &ServiceAccount, entry: &str) -> Requests {
     }
 }
 
-/// Entries that the status or a Secret names, and the spec does not.
-fn removed(pass: &Pass<ServiceAccount>, entries: &[TokenEntry]) -> BTreeSet<String> {
-    let named = pass.status.tokens.iter().map(|token| token.name.clone());
-    let all = named.chain(entries_of_secrets(pass));
-    all.filter(|name| !entries.iter().any(|entry| entry.name == *name))
-        .collect()
-}
-
 /// What the status says of all tokens together.
-fn summarise(pass: &mut Pass<ServiceAccount>, entries: &[TokenEntry]) {
+fn summarise(pass: &mut Pass<ServiceAccount>, entries: &[TokenEntry], ledger: &Ledger) {
     let is_live = |name: &String| entries.iter().any(|entry| entry.name == *name);
     let tokens = pass
         .status
@@ -130,10 +152,7 @@ fn summarise(pass: &mut Pass<ServiceAccount>, entries: &[TokenEntry]) {
         .collect();
     pass.status.soonest_expiration_time = first(expiring);
     pass.status.next_rotation_time = first(rotating);
-    let foreign = entries
-        .first()
-        .and_then(|entry| pass.context.memory.entry(&pass.key(), &entry.name).foreign);
-    pass.status.foreign_tokens = foreign.or(pass.status.foreign_tokens);
+    pass.status.foreign_tokens = ledger.foreign(pass).or(pass.status.foreign_tokens);
     let soonest: Option<Timestamp> = pass
         .status
         .soonest_expiration_time
@@ -148,13 +167,7 @@ fn summarise(pass: &mut Pass<ServiceAccount>, entries: &[TokenEntry]) {
 pub(super) async fn revoke_all(
     pass: &Pass<ServiceAccount>,
     backend: &Backend,
-    owner: &Owner,
+    owner: Owner,
 ) -> Result<(), Stop> {
-    for token in backend.client.tokens(owner).await? {
-        if is_ours(pass, &token) {
-            pass.context.leadership.guard().map_err(Error::from)?;
-            backend.client.revoke_token(owner, &token.id).await?;
-        }
-    }
-    Ok(())
+    tokens::revoke_all(pass, backend, &mut Ledger::of(owner)).await
 }

@@ -1,19 +1,16 @@
 //! The status of an entry: what it says is read back in the next pass, and what is written there before it is relied
 //! on.
 
-use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
+use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use sha2::{Digest, Sha256};
 
-use super::sight::Sight;
-use super::{Entry, TokenHolder};
+use super::TokenHolder;
+use super::round::Round;
 use crate::api::token_status::{RetiredToken, TokenStatus};
-use crate::controller::backend::Backend;
-use crate::controller::kind::Pass;
 use crate::controller::outcome::Stop;
 use crate::iam::model::TokenId;
 use crate::plan::token::{
-    Current, Plan, Policy, Recorded, Retired, SecretSeen, Sighting, pending, schedule,
+    Current, End, Integrity, Plan, Recorded, Retired, Sighting, overlap, pending, schedule,
 };
 
 /// What the decision needs of a status.
@@ -30,167 +27,110 @@ pub(super) fn read(status: &TokenStatus) -> Recorded {
         retired: retired.collect(),
         rotate: status.handled_rotate_request.clone(),
         compromised: status.handled_compromised.clone(),
+        condemned: status.compromised_generation,
     }
 }
 
-/// Has the status say what is known. An entry whose Secret is gone keeps what was said of it.
-pub(super) fn note<K: TokenHolder>(
-    pass: &mut Pass<K>,
-    entry: &Entry<'_>,
-    sight: &Sight,
-    plan: &Plan,
-) {
-    let old = K::token(&pass.status, entry.name)
-        .cloned()
-        .unwrap_or_default();
-    let Some(recorded) = &sight.seen.recorded else {
-        return;
-    };
-    let mut status = TokenStatus {
-        generation: recorded.generation,
-        secret_name: recorded.secret_name.clone(),
-        secret_resource_version: recorded.resource_version.clone(),
-        history_since: recorded.history_since.map(time),
-        handled_rotate_request: recorded.rotate.clone(),
-        handled_compromised: recorded.compromised.clone(),
-        ..old.clone()
-    };
-    if let Some(current) = sight.seen.current().filter(|_| sight.seen.is_accepted()) {
-        describe(&mut status, &old, current, sight, plan, &entry.policy);
-        let retired = pending(&sight.seen).into_iter();
-        status.retired = retired
-            .map(|r| retired_token(r, recorded, &old, plan, &entry.policy))
-            .collect();
+impl<K: TokenHolder> Round<'_, K> {
+    /// Writes down that the Secret was seen as it is, and that its history is known from now on.
+    pub(super) async fn accept(&mut self, integrity: Integrity, plan: &Plan) -> Result<(), Stop> {
+        let now = whole(self.now());
+        let seen = &mut self.sight.seen;
+        seen.recorded = Some(Recorded::accepted(seen, integrity, now));
+        seen.sighting = Sighting::Recorded;
+        self.note(plan);
+        self.pass.checkpoint().await?;
+        Ok(())
     }
-    K::set_token(&mut pass.status, entry.name, status);
-}
 
-fn describe(
-    status: &mut TokenStatus,
-    old: &TokenStatus,
-    current: &Current,
-    sight: &Sight,
-    plan: &Plan,
-    policy: &Policy,
-) {
-    // An expiry that moves with each use is written down when the recorded schedule has run out, not before.
-    let same = old.id.as_deref() == Some(current.id.as_str());
-    let moved = old
-        .expiration_time
-        .as_ref()
-        .filter(|told| same && Some(told.0) != current.expires.map(whole));
-    let recorded = moved.map_or(current.expires, |told| Some(told.0));
-    let was_due = schedule(policy, current, recorded, &sight.seen.seed).due;
-    let is_over = plan
-        .schedule
-        .is_some_and(|now| now.due > was_due && was_due < Some(plan.now));
-    let expires = if is_over {
-        sight.seen.expires()
-    } else {
-        recorded
-    };
-    status.id = Some(current.id.0.clone());
-    status.prefix.clone_from(&current.prefix);
-    status.issued_time = Some(time(current.issued));
-    status.published_time = Some(time(sight.published.unwrap_or(current.published)));
-    status.expiration_time = expires.map(time);
-    status.next_rotation_time = schedule(policy, current, expires, &sight.seen.seed)
-        .due
-        .map(time);
-}
-
-fn retired_token(
-    retired: &Retired,
-    recorded: &Recorded,
-    old: &TokenStatus,
-    plan: &Plan,
-    policy: &Policy,
-) -> RetiredToken {
-    let known = recorded
-        .retired
-        .iter()
-        .find(|(id, _)| *id == retired.id)
-        .map(|(_, since)| *since);
-    let since = known
-        .or(recorded.history_since)
-        .unwrap_or(retired.retired)
-        .max(retired.retired);
-    let end = since
-        .checked_add(policy.overlap.max)
-        .unwrap_or(Timestamp::MAX);
-    let end = retired.expires.map_or(end, |expires| end.min(expires));
-    // Times of use change the status only together with the warning.
-    let said = old.retired.iter().find(|old| old.id == retired.id.0);
-    let said = said.and_then(|old| old.last_used_time.clone());
-    let in_use = plan
-        .in_use
-        .as_ref()
-        .filter(|in_use| in_use.id == retired.id);
-    RetiredToken {
-        id: retired.id.0.clone(),
-        generation: retired.generation,
-        retired_time: Some(time(since)),
-        revoke_after_time: Some(time(end)),
-        expiration_time: retired.expires.map(time),
-        last_used_time: in_use.and_then(|in_use| said.or_else(|| Some(time(in_use.last_used)))),
+    /// Has the status say what is known. An entry whose Secret is gone keeps what was said of it.
+    pub(super) fn note(&mut self, plan: &Plan) {
+        let Some(recorded) = Recorded::noted(&self.sight.seen) else {
+            return;
+        };
+        let old = K::token(&self.pass.status, self.entry.name);
+        let old = old.cloned().unwrap_or_default();
+        let mut status = TokenStatus {
+            generation: recorded.generation,
+            secret_name: recorded.secret_name.clone(),
+            secret_resource_version: recorded.resource_version.clone(),
+            history_since: recorded.history_since.map(time),
+            handled_rotate_request: recorded.rotate.clone(),
+            handled_compromised: recorded.compromised.clone(),
+            compromised_generation: recorded.condemned,
+            ..old.clone()
+        };
+        if self.sight.seen.is_accepted() {
+            let retired = pending(&self.sight.seen).into_iter();
+            status.retired = retired
+                .map(|retired| self.retired(&recorded, retired, &old, plan))
+                .collect();
+            if let Some(current) = self.sight.seen.current() {
+                self.describe(current, &old, plan, &mut status);
+            }
+        }
+        K::set_token(&mut self.pass.status, self.entry.name, status);
     }
-}
 
-/// Writes down that the Secret was seen as it is, and that its history is known from now on.
-pub(super) async fn accept<K: TokenHolder>(
-    pass: &mut Pass<K>,
-    backend: &Backend,
-    entry: &Entry<'_>,
-    sight: &mut Sight,
-    intact: bool,
-) -> Result<(), Stop> {
-    let now = whole(backend.client.backend_now());
-    let SecretSeen::Ours {
-        resource_version,
-        history,
-        ..
-    } = &sight.seen.secret
-    else {
-        return Ok(());
-    };
-    let mut recorded = sight.seen.recorded.take().unwrap_or_default();
-    recorded.history_since = Some(now);
-    recorded.retired.clear();
-    if intact {
-        let generation = history
+    fn describe(
+        &self,
+        current: &Current,
+        old: &TokenStatus,
+        plan: &Plan,
+        status: &mut TokenStatus,
+    ) {
+        let (policy, seed) = (&self.entry.policy, &self.sight.seen.seed);
+        let expires = self.told_expiry(current, old, plan);
+        let due = schedule(policy, current, expires, seed).due;
+        status.id = Some(current.id.0.clone());
+        status.prefix.clone_from(&current.prefix);
+        status.issued_time = Some(time(current.issued));
+        status.published_time = Some(time(self.sight.published.unwrap_or(current.published)));
+        status.expiration_time = expires.map(time);
+        status.next_rotation_time = due.map(time);
+    }
+
+    /// An expiry that moves with each use is written down when the schedule that was told has run out, not before.
+    fn told_expiry(&self, current: &Current, old: &TokenStatus, plan: &Plan) -> Option<Timestamp> {
+        let is_same = old.id.as_deref() == Some(current.id.as_str());
+        let told = old.expiration_time.as_ref().filter(|_| is_same);
+        let told = told.map_or(current.expires.map(whole), |time| Some(time.0));
+        let (policy, seed) = (&self.entry.policy, &self.sight.seen.seed);
+        let was_due = schedule(policy, current, told, seed).due;
+        let is_due = plan.schedule.and_then(|schedule| schedule.due);
+        if is_due > was_due && was_due < Some(self.now()) {
+            self.sight.seen.expires()
+        } else {
+            told
+        }
+    }
+
+    fn retired(
+        &self,
+        recorded: &Recorded,
+        retired: &Retired,
+        old: &TokenStatus,
+        plan: &Plan,
+    ) -> RetiredToken {
+        let since = recorded.retired_since(&retired.id);
+        let end = (retired.end == End::Overlap)
+            .then(|| overlap(&self.entry.policy, &self.sight.seen, retired).latest);
+        // Times of use change the status only together with the warning.
+        let in_use = plan
+            .in_use
             .as_ref()
-            .map_or(0, |history| history.current.generation);
-        recorded.generation = recorded.generation.max(generation);
-        recorded.secret_name = Some(entry.dressing.name.to_owned());
-        recorded.resource_version = Some(resource_version.clone());
-        recorded.rotate = history.as_ref().and_then(|history| history.rotate.clone());
-        recorded.compromised = history
-            .as_ref()
-            .and_then(|history| history.compromised.clone());
+            .filter(|in_use| in_use.id == retired.id);
+        let told = old.retired.iter().find(|old| old.id == retired.id.0);
+        let told = told.and_then(|old| old.last_used_time.clone());
+        RetiredToken {
+            id: retired.id.0.clone(),
+            generation: retired.generation,
+            retired_time: since.map(time),
+            revoke_after_time: end.map(time),
+            expiration_time: retired.expires.map(time),
+            last_used_time: in_use.and_then(|in_use| told.or_else(|| Some(time(in_use.last_used)))),
+        }
     }
-    sight.seen.recorded = Some(recorded);
-    sight.seen.sighting = Sighting::Recorded;
-    let plan = crate::plan::token::plan(
-        &entry.policy,
-        &sight.seen,
-        pass.context.settings.issue_pace,
-        now,
-    );
-    note(pass, entry, sight, &plan);
-    pass.checkpoint().await?;
-    Ok(())
-}
-
-/// The first instant after `since` at which an identity has its turn, if each has one in every interval.
-pub(super) fn turn(seed: &str, since: Timestamp, interval: SignedDuration) -> Timestamp {
-    let digest = Sha256::digest(seed);
-    let interval = interval.as_secs().max(1);
-    let hash = i64::from(u32::from_be_bytes([
-        digest[0], digest[1], digest[2], digest[3],
-    ]));
-    let (since, offset) = (since.as_second(), hash % interval);
-    let next = since - (since - offset).rem_euclid(interval) + interval;
-    Timestamp::from_second(next).unwrap_or(Timestamp::MAX)
 }
 
 /// As the API server keeps it: whole seconds, rounded up, so that nothing is taken for older than it is.
@@ -198,29 +138,10 @@ pub(super) fn time(instant: Timestamp) -> Time {
     Time(whole(instant))
 }
 
+/// Whole seconds, rounded up.
 pub(super) fn whole(instant: Timestamp) -> Timestamp {
     let up = TimestampRound::new()
         .smallest(Unit::Second)
         .mode(RoundMode::Ceil);
     instant.round(up).unwrap_or(instant)
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn each_identity_has_one_turn_in_every_interval(
-            seed in "[a-z/]{1,20}", since in 0i64..4_000_000_000, interval in 1i64..100_000,
-        ) {
-            let interval = SignedDuration::from_secs(interval);
-            let since = Timestamp::from_second(since).unwrap();
-            let next = turn(&seed, since, interval);
-            prop_assert!(next > since && next.duration_since(since) <= interval);
-            prop_assert_eq!(turn(&seed, next, interval).duration_since(next), interval);
-        }
-    }
 }

@@ -1,97 +1,132 @@
 //! Entries that the spec does not have any more, and Secrets that an entry left for another name.
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Api, DeleteParams, Preconditions};
+use kube::api::{DeleteParams, Preconditions};
 use kube::core::ObjectMeta;
 use kube::runtime::reflector::ObjectRef;
 use tracing::info;
 
-use super::secret::{HISTORY, Labels};
-use super::{TokenHolder, our_generation, record, sight};
+use super::ledger::Ledger;
+use super::report::on_our_clock;
+use super::secret::{self, HISTORY, Labels};
+use super::{TokenHolder, record};
+use crate::api::condition::Reason;
 use crate::api::names::ENTRY;
 use crate::api::token_status::{RetiredToken, TokenStatus};
 use crate::controller::backend::Backend;
-use crate::controller::context::Context;
 use crate::controller::error::Error;
 use crate::controller::kind::{Kind, Pass};
 use crate::controller::outcome::Stop;
-use crate::iam::client::Owner;
-use crate::plan::token::History;
+use crate::iam::model::TokenId;
+use crate::plan::token::{History, Listed};
 
-/// Removes an entry: its token goes on working for the overlap's minimum, then it is revoked, and its Secret deleted.
+/// How long the token of a removed entry goes on working if nothing tells its overlap's minimum any more.
+const FAREWELL: SignedDuration = SignedDuration::from_hours(1);
+
+/// Removes an entry: its tokens go on working for the overlap's minimum, then they are revoked, and its Secrets
+/// deleted.
 pub async fn remove<K: TokenHolder>(
     pass: &mut Pass<K>,
     backend: &Backend,
-    owner: &Owner,
+    ledger: &mut Ledger,
     entry: &str,
 ) -> Result<(), Stop> {
     let now = backend.client.backend_now();
-    let mut status = K::token(&pass.status, entry).cloned().unwrap_or_default();
-    let secrets = ours(&pass.context, pass, |label| label == entry);
-    if status.id.is_some() || (status.retired.is_empty() && !secrets.is_empty()) {
-        retire(&mut status, &secrets, now);
-        K::set_token(&mut pass.status, entry, status.clone());
+    let secrets = ours(pass, |label| label == entry);
+    if leaving(K::token(&pass.status, entry)).is_none() {
+        ledger.list(backend).await?;
+        let tokens = ledger.of_entry(pass, entry).unwrap_or_default();
+        let end = now.checked_add(farewell(&secrets));
+        let status = retired(&tokens, now, end.unwrap_or(Timestamp::MAX));
+        K::set_token(&mut pass.status, entry, status);
     }
-    let end = status
-        .retired
-        .iter()
-        .filter_map(|retired| Some(retired.revoke_after_time.as_ref()?.0))
-        .max();
-    if let Some(end) = end.filter(|end| *end > now) {
-        let offset = backend
-            .client
-            .clock_offset()
-            .unwrap_or(SignedDuration::ZERO);
-        pass.wake_at(end.checked_sub(offset).unwrap_or(end));
+    let end = leaving(K::token(&pass.status, entry)).unwrap_or(now);
+    if now < end {
+        pass.wake_at(on_our_clock(backend, end));
         return Ok(());
     }
-    revoke_all(pass, backend, owner, entry).await?;
+    revoke_entry(pass, backend, ledger, entry).await?;
     for secret in &secrets {
         delete(pass, secret).await?;
     }
     K::drop_token(&mut pass.status, entry);
+    pass.context.memory.forget_entry(&pass.key(), entry);
     Ok(())
 }
 
-/// The current token becomes a retired one that ends after the overlap's minimum.
-fn retire(status: &mut TokenStatus, secrets: &[ObjectMeta], now: Timestamp) {
-    let histories = secrets
-        .iter()
-        .filter_map(|metadata| History::parse(metadata.annotations.as_ref()?.get(HISTORY)?));
-    let validity = histories
-        .map(|history| history.current)
-        .find_map(|current| Some(current.expires?.duration_since(current.issued)));
-    let hour = SignedDuration::from_hours(1);
-    let min = validity.map_or(hour, |validity| (validity / 20).min(hour));
-    let end = now.checked_add(min).unwrap_or(Timestamp::MAX);
-    status.retired.push(RetiredToken {
-        id: status.id.take().unwrap_or_else(|| "unknown".to_owned()),
-        generation: status.generation,
-        retired_time: Some(record::time(now)),
-        revoke_after_time: Some(record::time(end)),
-        expiration_time: status.expiration_time.take(),
-        last_used_time: None,
-    });
-    status.next_rotation_time = None;
+/// When the tokens of an entry that is leaving are revoked; `None` = it has just been removed, or has none.
+fn leaving(status: Option<&TokenStatus>) -> Option<Timestamp> {
+    let status = status.filter(|status| status.id.is_none())?;
+    let ends = status.retired.iter();
+    ends.filter_map(|retired| Some(retired.revoke_after_time.as_ref()?.0))
+        .max()
 }
 
-/// Revokes every token that carries this entry's mark.
-pub(super) async fn revoke_all<K: TokenHolder>(
+/// The status of an entry that is leaving: it has no current token any more.
+fn retired(tokens: &[Listed], now: Timestamp, end: Timestamp) -> TokenStatus {
+    let retired = tokens.iter().map(|token| RetiredToken {
+        id: token.id.0.clone(),
+        generation: token.generation,
+        retired_time: Some(record::time(now)),
+        revoke_after_time: Some(record::time(end)),
+        expiration_time: token.expires.map(record::time),
+        last_used_time: None,
+    });
+    let generations = tokens.iter().map(|token| token.generation);
+    TokenStatus {
+        generation: generations.max().unwrap_or_default(),
+        retired: retired.collect(),
+        ..TokenStatus::default()
+    }
+}
+
+fn farewell(secrets: &[ObjectMeta]) -> SignedDuration {
+    let annotations = secrets.iter().filter_map(|it| it.annotations.as_ref());
+    let histories = annotations.filter_map(|all| History::parse(all.get(HISTORY)?));
+    let farewells = histories.map(|it| SignedDuration::from_secs(it.current.farewell));
+    farewells.max().unwrap_or(FAREWELL)
+}
+
+/// Revokes every token that carries a mark of this object, which is going.
+pub async fn revoke_all<K: TokenHolder>(
     pass: &Pass<K>,
     backend: &Backend,
-    owner: &Owner,
+    ledger: &mut Ledger,
+) -> Result<(), Stop> {
+    ledger.list(backend).await?;
+    for id in ledger.ours(pass) {
+        revoke(pass, backend, ledger, &id).await?;
+    }
+    Ok(())
+}
+
+/// Revokes every token that carries this entry's mark: nobody is to publish one any more.
+async fn revoke_entry<K: TokenHolder>(
+    pass: &Pass<K>,
+    backend: &Backend,
+    ledger: &mut Ledger,
     entry: &str,
 ) -> Result<(), Stop> {
-    let tokens = backend.client.tokens(owner).await?;
-    for token in tokens
-        .iter()
-        .filter(|token| our_generation(pass, entry, token).is_some())
-    {
-        pass.context.leadership.guard().map_err(Error::from)?;
-        backend.client.revoke_token(owner, &token.id).await?;
-        info!(namespace = pass.namespace(), name = pass.name(), token = %token.id, "token of a removed entry revoked");
+    ledger.list(backend).await?;
+    for token in ledger.of_entry(pass, entry).unwrap_or_default() {
+        revoke(pass, backend, ledger, &token.id).await?;
     }
+    Ok(())
+}
+
+async fn revoke<K: Kind>(
+    pass: &Pass<K>,
+    backend: &Backend,
+    ledger: &mut Ledger,
+    id: &TokenId,
+) -> Result<(), Error> {
+    pass.context.leadership.guard()?;
+    backend.client.revoke_token(ledger.owner(), id).await?;
+    ledger.remove(id);
+    let metrics = &pass.context.metrics;
+    metrics.revoked(&backend.key.name, Reason::Revoked);
+    let key = pass.key();
+    info!(object = %key, token = %id, "token of what was removed is revoked");
     Ok(())
 }
 
@@ -107,82 +142,60 @@ pub async fn tidy<K: TokenHolder>(
     if status.secret_name.as_deref() != Some(secret_name) || !status.retired.is_empty() {
         return Ok(());
     }
-    let left = ours(&pass.context, pass, |label| label == entry);
-    for metadata in left
-        .iter()
-        .filter(|metadata| metadata.name.as_deref() != Some(secret_name))
-    {
-        delete(pass, metadata).await?;
+    let left = ours(pass, |label| label == entry).into_iter();
+    for metadata in left.filter(|metadata| metadata.name.as_deref() != Some(secret_name)) {
+        delete(pass, &metadata).await?;
     }
     Ok(())
 }
 
 /// The entries that Secrets of this object carry.
 pub fn entries_of_secrets<K: Kind>(pass: &Pass<K>) -> Vec<String> {
-    let secrets = ours(&pass.context, pass, |_| true);
-    let labels = secrets
-        .into_iter()
-        .filter_map(|metadata| metadata.labels?.remove(ENTRY));
-    labels.collect()
+    let secrets = ours(pass, |_| true).into_iter();
+    let entries = secrets.filter_map(|metadata| metadata.labels?.remove(ENTRY));
+    entries.collect()
 }
 
-fn ours<K: Kind>(
-    context: &Context,
-    pass: &Pass<K>,
-    is_wanted: impl Fn(&str) -> bool,
-) -> Vec<ObjectMeta> {
-    let secrets = context
-        .secrets_of
-        .get(&pass.key())
-        .into_iter()
-        .filter_map(|name| {
-            context
-                .stores
-                .secrets
-                .get(&ObjectRef::new(&name).within(pass.namespace()))
-        });
+/// The object's Secrets of some entries, as the watch shows them.
+fn ours<K: Kind>(pass: &Pass<K>, is_wanted: impl Fn(&str) -> bool) -> Vec<ObjectMeta> {
+    let context = &pass.context;
+    let names = context.secrets_of.get(&pass.key()).into_iter();
+    let secrets = names.filter_map(|name| {
+        let reference = ObjectRef::new(&name).within(pass.namespace());
+        context.stores.secrets.get(&reference)
+    });
     let wanted = secrets.filter(|secret| {
-        let entry = secret
-            .metadata
-            .labels
-            .as_ref()
-            .and_then(|labels| labels.get(ENTRY));
-        entry.is_some_and(|entry| {
-            is_wanted(entry) && Labels::of(pass, entry).are_on(&secret.metadata)
-        })
+        let entry = entry_of(&secret.metadata);
+        entry.is_some_and(|it| is_wanted(it) && Labels::of(pass, it).are_on(&secret.metadata))
     });
     wanted.map(|secret| secret.metadata.clone()).collect()
 }
 
+fn entry_of(metadata: &ObjectMeta) -> Option<&str> {
+    Some(metadata.labels.as_ref()?.get(ENTRY)?)
+}
+
 /// Deletes a Secret of ours if it still is what it was, by a look at it as it is now.
 async fn delete<K: Kind>(pass: &Pass<K>, metadata: &ObjectMeta) -> Result<(), Error> {
-    let name = metadata.name.as_deref().unwrap_or_default();
-    let entry = metadata
-        .labels
-        .as_ref()
-        .and_then(|labels| labels.get(ENTRY));
-    let now = sight::read(&pass.context, pass.namespace(), name).await?;
-    let Some(now) =
-        now.filter(|now| entry.is_some_and(|entry| Labels::of(pass, entry).are_on(now)))
-    else {
+    let (context, name) = (&pass.context, metadata.name.as_deref().unwrap_or_default());
+    let now = secret::metadata(context, pass.namespace(), name).await?;
+    let is_ours = |now: &ObjectMeta| {
+        entry_of(metadata).is_some_and(|entry| Labels::of(pass, entry).are_on(now))
+    };
+    let Some(now) = now.filter(is_ours) else {
         return Ok(());
     };
-    let preconditions = Preconditions {
-        uid: now.uid,
-        resource_version: now.resource_version,
-    };
     let parameters = DeleteParams {
-        preconditions: Some(preconditions),
+        preconditions: Some(Preconditions {
+            uid: now.uid,
+            resource_version: now.resource_version,
+        }),
         ..DeleteParams::default()
     };
-    let api: Api<Secret> = Api::namespaced(pass.context.client.clone(), pass.namespace());
-    match pass
-        .context
-        .change("delete the Secret", api.delete(name, &parameters))
-        .await
-    {
-        Ok(_) => Ok(()),
-        Err(error) if error.is_not_found() => Ok(()),
-        Err(error) => Err(error),
+    let api = secret::api(context, pass.namespace());
+    let delete = api.delete(name, &parameters);
+    match context.change("delete the Secret", delete).await {
+        Err(error) if !error.is_not_found() => Err(error),
+        _ => Ok(()),
     }
 }

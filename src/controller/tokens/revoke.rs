@@ -1,75 +1,76 @@
-//! Revokes a token, after one more look at the Secret.
+//! Revokes tokens: those that the history names after one more look at the Secret, and those that nobody ever held.
 
 use tracing::info;
 
-use super::sight::{self, Sight};
-use super::{Entry, TokenHolder};
+use super::TokenHolder;
+use super::round::Round;
 use crate::api::condition::Reason;
-use crate::controller::backend::Backend;
 use crate::controller::error::Error;
-use crate::controller::kind::Pass;
 use crate::controller::outcome::Stop;
 use crate::iam::model::TokenId;
-use crate::plan::token::{End, SecretSeen};
+use crate::plan::token::End;
 
-/// Revokes a token that the history names, if the Secret as it is right now names it too and does not hold it. A
-/// Secret that changed ends the step: the next plan is made from what it is now.
-pub(super) async fn revoke<K: TokenHolder>(
-    pass: &mut Pass<K>,
-    backend: &Backend,
-    entry: &Entry<'_>,
-    sight: &mut Sight,
-    id: &TokenId,
-    end: End,
-) -> Result<(), Stop> {
-    let before = sight.seen.clone();
-    let metadata = sight::read(&pass.context, pass.namespace(), entry.dressing.name).await?;
-    sight.see(pass, entry, metadata);
-    let history = sight.seen.history();
-    let named = history.is_some_and(|history| history.current.id != *id && history.names(id));
-    if !named || !unchanged(&before.secret, &sight.seen.secret) {
-        return Ok(());
+impl<K: TokenHolder> Round<'_, K> {
+    /// Revokes a token that the history names, if the Secret as it is right now still is what the decision was made
+    /// from. If it changed, the next plan is made from what it is now.
+    pub(super) async fn revoke(&mut self, id: &TokenId, end: End) -> Result<(), Stop> {
+        let before = self.sight.seen.version().map(str::to_owned);
+        self.read_metadata().await?;
+        let seen = &self.sight.seen;
+        let is_named = seen
+            .history()
+            .is_some_and(|history| history.current.id != *id && history.names(id));
+        if !is_named || seen.version() != before.as_deref() {
+            return Ok(());
+        }
+        self.revoke_token(id).await?;
+        let seen = &mut self.sight.seen;
+        seen.recorded = seen.recorded.as_ref().map(|recorded| recorded.revoked(id));
+        seen.listed = self.ledger.of_entry(self.pass, self.entry.name);
+        self.tell(id, end).await;
+        Ok(())
     }
-    pass.context.leadership.guard().map_err(Error::from)?;
-    backend.client.revoke_token(&entry.owner, id).await?;
-    if let Some(listed) = &mut sight.seen.listed {
-        listed.retain(|listed| listed.id != *id);
-    }
-    if let Some(recorded) = &mut sight.seen.recorded {
-        recorded.retired.retain(|(retired, _)| retired != id);
-    }
-    let reason = if end == End::Settled {
-        Reason::OrphanRevoked
-    } else {
-        Reason::Revoked
-    };
-    pass.context
-        .metrics
-        .revoked(&backend.key.name, reason.as_str());
-    let key = pass.key();
-    info!(object = %key, token = %id, %reason, "token revoked");
-    if end == End::Settled {
-        let message = format!(
-            "a value of {} that was never published was revoked",
-            entry.label()
-        );
-        pass.event(reason, "Revoke", message).await;
-    }
-    Ok(())
-}
 
-fn unchanged(before: &SecretSeen, now: &SecretSeen) -> bool {
-    match (before, now) {
-        (
-            SecretSeen::Ours {
-                resource_version: before,
-                ..
-            },
-            SecretSeen::Ours {
-                resource_version: now,
-                ..
-            },
-        ) => before == now,
-        _ => false,
+    async fn tell(&self, id: &TokenId, end: End) {
+        let label = self.entry.label();
+        let (reason, message) = match end {
+            End::Overlap => (
+                Reason::Revoked,
+                format!("a replaced value of {label} was revoked"),
+            ),
+            End::Settled => (
+                Reason::OrphanRevoked,
+                format!("a stray value of {label}, which nobody is to hold, was revoked"),
+            ),
+        };
+        let metrics = &self.pass.context.metrics;
+        metrics.revoked(&self.backend.key.name, reason.as_str());
+        let key = self.pass.key();
+        info!(object = %key, token = %id, %reason, "token revoked");
+        self.pass.event(reason, "Revoke", message).await;
+    }
+
+    /// Revokes a token whose value nobody holds; no publish of it can be under way. Gives back why it was in vain.
+    pub(super) async fn discard(&mut self, id: &TokenId, stop: Stop) -> Stop {
+        match self.revoke_token(id).await {
+            Ok(()) => stop,
+            // Its mark lets the next pass find it.
+            Err(error) => error.into(),
+        }
+    }
+
+    /// Revokes a token at the backend. One that is gone already is as good: this pass has had other answers of the
+    /// backend.
+    pub(super) async fn revoke_token(&mut self, id: &TokenId) -> Result<(), Error> {
+        self.guard()?;
+        let owner = self.ledger.owner();
+        self.backend.client.revoke_token(owner, id).await?;
+        self.ledger.remove(id);
+        Ok(())
+    }
+
+    /// Whether this process leads right now.
+    pub(super) fn guard(&self) -> Result<(), Error> {
+        Ok(self.pass.context.leadership.guard()?)
     }
 }

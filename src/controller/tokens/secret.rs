@@ -1,132 +1,38 @@
-//! The Secret of a token: whose it is, how it looks, and how it is written.
-
-use std::collections::BTreeMap;
+//! The Secret of a token: whose it is, and how it is read and written.
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use kube::core::{ObjectMeta, PartialObjectMeta};
-use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
-use super::sight::Sight;
-use super::{Entry, TokenHolder};
+use super::TokenHolder;
+use super::round::Round;
 use crate::api::names::{ENTRY, FIELD_MANAGER, OWNER_KIND, OWNER_NAME, TOKEN_KEY};
-use crate::api::token::SecretTemplate;
 use crate::controller::context::Context;
 use crate::controller::error::Error;
 use crate::controller::kind::{Kind, Pass};
 use crate::controller::outcome::Stop;
 use crate::iam::model::TokenValue;
-use crate::plan::mark::hex;
-use crate::plan::token::{History, SecretSeen};
+use crate::plan::token::{History, Recorded, SecretSeen};
 
 /// Annotation that holds the history of the entry's tokens.
 pub(super) const HISTORY: &str = "kestra-iam.dev/history";
 
-/// Annotation that tells which template a Secret was written from.
-pub(super) const TEMPLATE: &str = "kestra-iam.dev/template";
-
-/// How the Secret of an entry is to look, the token apart.
-#[derive(Clone, Copy, Debug)]
-pub struct Dressing<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// What the user wants in it besides.
-    pub template: &'a SecretTemplate,
-    /// `{{ account }}`: the owner's name at the backend.
-    pub account: &'a str,
-    /// `{{ url }}`: the backend's address.
-    pub url: &'a str,
-    /// `{{ tenant }}`: the backend's tenant.
-    pub tenant: &'a str,
-}
-
-/// What the annotation [`TEMPLATE`] holds.
-#[derive(Serialize, Deserialize)]
-struct Made {
-    /// Of template and variables.
-    hash: String,
-    /// Labels that the template put there, to be removed when it does no longer.
-    #[serde(default)]
-    labels: Vec<String>,
-    /// Annotations likewise.
-    #[serde(default)]
-    annotations: Vec<String>,
-}
-
-impl Dressing<'_> {
-    fn hash(&self) -> String {
-        let metadata = &self.template.metadata;
-        let parts = json!([
-            metadata.labels,
-            metadata.annotations,
-            self.template.data,
-            self.account,
-            self.url,
-            self.tenant
-        ]);
-        hex(&Sha256::digest(parts.to_string()))[..16].to_owned()
-    }
-
-    /// Whether a Secret with this annotation was written from this template.
-    pub(super) fn made(&self, annotation: &str) -> bool {
-        serde_json::from_str::<Made>(annotation).is_ok_and(|made| made.hash == self.hash())
-    }
-
-    fn annotation(&self) -> String {
-        let metadata = &self.template.metadata;
-        let keys = |map: &BTreeMap<String, String>| map.keys().cloned().collect::<Vec<_>>();
-        let (labels, annotations) = (keys(&metadata.labels), keys(&metadata.annotations));
-        json!({"hash": self.hash(), "labels": labels, "annotations": annotations}).to_string()
-    }
-
-    /// All keys of the Secret.
-    fn data(&self, value: &TokenValue) -> BTreeMap<String, ByteString> {
-        let variable = |name: &str| match name {
-            "token" => Some(value.expose()),
-            "account" => Some(self.account),
-            "url" => Some(self.url),
-            "tenant" => Some(self.tenant),
-            _ => None,
-        };
-        let rendered = self.template.data.iter();
-        let rendered = rendered.map(|(key, text)| (key.clone(), render(text, variable)));
-        let token = (TOKEN_KEY.to_owned(), value.expose().to_owned());
-        rendered
-            .chain([token])
-            .map(|(key, text)| (key, ByteString(text.into_bytes())))
-            .collect()
-    }
-}
-
-/// Puts variables in their places in one go: what they hold is not looked at again.
-fn render<'v>(text: &str, variable: impl Fn(&str) -> Option<&'v str>) -> String {
-    let (mut rendered, mut rest) = (String::with_capacity(text.len()), text);
-    while let Some((before, after)) = rest.split_once("{{") {
-        rendered.push_str(before);
-        let place = after
-            .split_once("}}")
-            .and_then(|(name, tail)| Some((variable(name.trim())?, tail)));
-        match place {
-            Some((value, tail)) => {
-                rendered.push_str(value);
-                rest = tail;
-            }
-            None => {
-                rendered.push_str("{{");
-                rest = after;
-            }
-        }
-    }
-    rendered.push_str(rest);
-    rendered
-}
-
 /// The labels that bind a Secret to an entry of an object of its namespace.
 pub(super) struct Labels([(&'static str, String); 3]);
+
+/// How the labels of a Secret fit an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fit {
+    /// All are there.
+    Whole,
+    /// Some are missing, and none names another entry.
+    Partial,
+    /// They name another entry.
+    Other,
+}
 
 impl Labels {
     /// Those of an entry of this object.
@@ -138,23 +44,65 @@ impl Labels {
         ])
     }
 
+    /// How the labels of a Secret fit these.
+    pub(super) fn fit(&self, metadata: &ObjectMeta) -> Fit {
+        let labels = metadata.labels.as_ref();
+        let there = |name: &str| labels.and_then(|labels| labels.get(name));
+        if self
+            .0
+            .iter()
+            .all(|(name, value)| there(name) == Some(value))
+        {
+            Fit::Whole
+        } else if self
+            .0
+            .iter()
+            .all(|(name, value)| there(name).is_none_or(|it| it == value))
+        {
+            Fit::Partial
+        } else {
+            Fit::Other
+        }
+    }
+
     /// Whether they are all there.
     pub(super) fn are_on(&self, metadata: &ObjectMeta) -> bool {
-        let labels = metadata.labels.as_ref();
-        self.0
-            .iter()
-            .all(|(name, value)| labels.and_then(|labels| labels.get(*name)) == Some(value))
+        self.fit(metadata) == Fit::Whole
     }
 }
 
-/// A Secret with its values. They must not outlive the pass.
+/// Whether an object controls a Secret, by the Secret's word.
+pub(super) fn is_controlled_by<K: Kind>(metadata: &ObjectMeta, object: &K) -> bool {
+    let mut owners = metadata.owner_references.iter().flatten();
+    let uid = object.meta().uid.as_deref();
+    owners.any(|owner| owner.controller == Some(true) && Some(owner.uid.as_str()) == uid)
+}
+
+/// The Secrets of a namespace.
+pub(super) fn api(context: &Context, namespace: &str) -> Api<Secret> {
+    Api::namespaced(context.client.clone(), namespace)
+}
+
+/// A Secret with its values, as it is now. They must not outlive the pass.
 pub(super) async fn read(
     context: &Context,
     namespace: &str,
     name: &str,
 ) -> Result<Option<Secret>, Error> {
-    let api: Api<Secret> = Api::namespaced(context.client.clone(), namespace);
+    let api = api(context, namespace);
     context.within("read the Secret", api.get_opt(name)).await
+}
+
+/// The metadata of a Secret, as it is now.
+pub(super) async fn metadata(
+    context: &Context,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<ObjectMeta>, Error> {
+    let api = api(context, namespace);
+    let read = api.get_metadata_opt(name);
+    let read = context.within("look at the Secret", read).await?;
+    Ok(read.map(|PartialObjectMeta { metadata, .. }| metadata))
 }
 
 /// The token that a Secret holds.
@@ -163,105 +111,115 @@ pub(super) fn value(secret: &Secret) -> Option<TokenValue> {
     String::from_utf8(bytes.clone()).ok().map(TokenValue::new)
 }
 
-/// Whether a Secret looks as it is to look.
-pub(super) fn is_dressed<K: Kind>(
-    pass: &Pass<K>,
-    entry: &Entry<'_>,
-    secret: &Secret,
-    value: &TokenValue,
-) -> bool {
-    let template = &entry.dressing.template.metadata;
-    let has = |there: &Option<BTreeMap<String, String>>, wanted: &BTreeMap<String, String>| {
-        let mut wanted = wanted.iter();
-        wanted.all(|(key, value)| there.as_ref().and_then(|there| there.get(key)) == Some(value))
-    };
-    let owner = owner(&pass.object);
-    let metadata = &secret.metadata;
-    let annotation = metadata
-        .annotations
-        .as_ref()
-        .and_then(|all| all.get(TEMPLATE));
-    secret.data.as_ref() == Some(&entry.dressing.data(value))
-        && has(&metadata.labels, &template.labels)
-        && has(&metadata.annotations, &template.annotations)
-        && metadata
-            .owner_references
-            .iter()
-            .flatten()
-            .any(|there| Some(there) == owner.as_ref())
-        && annotation.is_some_and(|text| entry.dressing.made(text))
-}
-
-/// Creates the Secret, or replaces exactly the one that was seen, with this token and history.
-pub(super) async fn publish<K: TokenHolder>(
-    pass: &Pass<K>,
-    entry: &Entry<'_>,
-    sight: &Sight,
-    history: &History,
-    value: &TokenValue,
-) -> Result<ObjectMeta, Error> {
-    let secret = dressed(pass, entry, sight, history, value)?;
-    let api: Api<Secret> = Api::namespaced(pass.context.client.clone(), pass.namespace());
-    let parameters = PostParams {
-        field_manager: Some(FIELD_MANAGER.to_owned()),
-        ..PostParams::default()
-    };
-    let written = match sight.seen.secret {
-        SecretSeen::Ours { .. } => {
-            let replace = api.replace(entry.dressing.name, &parameters, &secret);
-            pass.context.change("publish the token", replace).await?
-        }
-        SecretSeen::Absent | SecretSeen::Foreign => {
-            pass.context
-                .change("publish the token", api.create(&parameters, &secret))
-                .await?
-        }
-    };
-    Ok(written.metadata)
-}
-
-/// The whole Secret; what others wrote into its metadata stays.
-fn dressed<K: Kind>(
-    pass: &Pass<K>,
-    entry: &Entry<'_>,
-    sight: &Sight,
-    history: &History,
-    value: &TokenValue,
-) -> Result<Secret, Error> {
-    let ours = matches!(sight.seen.secret, SecretSeen::Ours { .. });
-    let mut metadata = sight.metadata.clone().filter(|_| ours).unwrap_or_default();
-    let labels = metadata.labels.get_or_insert_default();
-    let annotations = metadata.annotations.get_or_insert_default();
-    if let Some(made) = annotations
-        .get(TEMPLATE)
-        .and_then(|text| serde_json::from_str::<Made>(text).ok())
-    {
-        labels.retain(|key, _| !made.labels.contains(key));
-        annotations.retain(|key, _| !made.annotations.contains(key));
+impl<K: TokenHolder> Round<'_, K> {
+    /// Whether a Secret looks as it is to look.
+    pub(super) fn is_dressed(&self, secret: &Secret, value: &TokenValue) -> bool {
+        let metadata = &secret.metadata;
+        let owner = owner(&self.pass.object);
+        let mut owners = metadata.owner_references.iter().flatten();
+        secret.data.as_ref() == Some(&self.entry.dressing.data(value))
+            && self.entry.dressing.is_worn_by(metadata)
+            && Labels::of(self.pass, self.entry.name).are_on(metadata)
+            && owners.any(|there| Some(there) == owner.as_ref())
     }
-    let template = &entry.dressing.template.metadata;
-    labels.extend(template.labels.clone());
-    annotations.extend(template.annotations.clone());
-    labels.extend(
-        Labels::of(pass, entry.name)
-            .0
-            .map(|(name, value)| (name.to_owned(), value)),
-    );
-    annotations.insert(TEMPLATE.to_owned(), entry.dressing.annotation());
+
+    /// Creates the Secret, or replaces exactly the one that was seen, with this token and history.
+    pub(super) async fn put_secret(
+        &self,
+        history: &History,
+        value: &TokenValue,
+    ) -> Result<ObjectMeta, Error> {
+        let secret = self.dressed(history, value)?;
+        let context = &self.pass.context;
+        let api = api(context, self.pass.namespace());
+        let parameters = PostParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PostParams::default()
+        };
+        let operation = "write the token into the Secret";
+        let written = match self.sight.seen.secret {
+            SecretSeen::Ours { .. } => {
+                let replace = api.replace(self.entry.dressing.name, &parameters, &secret);
+                context.change(operation, replace).await?
+            }
+            SecretSeen::Absent | SecretSeen::Foreign => {
+                let create = api.create(&parameters, &secret);
+                context.change(operation, create).await?
+            }
+        };
+        context.secrets_of.wrote(&written.metadata);
+        Ok(written.metadata)
+    }
+
+    /// The whole Secret; what others wrote into its metadata stays.
+    fn dressed(&self, history: &History, value: &TokenValue) -> Result<Secret, Error> {
+        let is_ours = self.sight.seen.version().is_some();
+        let seen = self.sight.metadata.clone().filter(|_| is_ours);
+        let mut metadata = seen.unwrap_or_default();
+        let dressing = &self.entry.dressing;
+        dressing.put_on(&mut metadata);
+        let labels = Labels::of(self.pass, self.entry.name).0;
+        let labels = labels.map(|(name, value)| (name.to_owned(), value));
+        metadata.labels.get_or_insert_default().extend(labels);
+        let annotations = metadata.annotations.get_or_insert_default();
+        annotations.insert(HISTORY.to_owned(), annotation(history)?);
+        metadata.name = Some(dressing.name.to_owned());
+        metadata.managed_fields = None;
+        owned_by(&mut metadata, owner(&self.pass.object));
+        Ok(Secret {
+            metadata,
+            type_: Some("Opaque".to_owned()),
+            data: Some(dressing.data(value)),
+            ..Secret::default()
+        })
+    }
+
+    /// Writes the history into the Secret that was seen; the token stays.
+    pub(super) async fn enter(&mut self, history: &History) -> Result<(), Stop> {
+        let seen = self.sight.metadata.as_ref();
+        let patch = json!({"metadata": {
+            "uid": seen.and_then(|seen| seen.uid.as_ref()),
+            "resourceVersion": seen.and_then(|seen| seen.resource_version.as_ref()),
+            "annotations": {HISTORY: annotation(history)?},
+        }});
+        let context = &self.pass.context;
+        let api = api(context, self.pass.namespace());
+        let (parameters, patch) = (PatchParams::apply(FIELD_MANAGER), Patch::Merge(&patch));
+        let patched = api.patch_metadata(self.entry.dressing.name, &parameters, &patch);
+        let operation = "enter tokens into the history";
+        let PartialObjectMeta { metadata, .. } = context.change(operation, patched).await?;
+        context.secrets_of.wrote(&metadata);
+        let version = metadata.resource_version.clone();
+        let recorded = Recorded::entered(&self.sight.seen, history, version, self.now());
+        self.wrote(metadata, recorded);
+        Ok(())
+    }
+
+    /// Writes all but the token anew, over the Secret that was seen.
+    pub(super) async fn rewrite(&mut self) -> Result<(), Stop> {
+        let before = self.sight.seen.version().map(str::to_owned);
+        let secret = self.read_secret().await?;
+        let seen = &self.sight.seen;
+        let value = secret.as_ref().and_then(value);
+        let (Some(value), Some(history)) = (value, seen.history().cloned()) else {
+            return Ok(());
+        };
+        if seen.version() != before.as_deref() {
+            return Ok(());
+        }
+        let metadata = self.put_secret(&history, &value).await?;
+        let version = metadata.resource_version.clone();
+        let recorded = self.sight.seen.recorded.clone().unwrap_or_default();
+        self.wrote(metadata, recorded.rewritten(version));
+        Ok(())
+    }
+}
+
+fn annotation(history: &History) -> Result<String, Error> {
     let text = history.to_annotation();
-    let text = text.map_err(|source| Error::Json {
+    text.map_err(|source| Error::Json {
         what: "the history",
         source,
-    })?;
-    annotations.insert(HISTORY.to_owned(), text);
-    metadata.name = Some(entry.dressing.name.to_owned());
-    metadata.managed_fields = None;
-    owned_by(&mut metadata, owner(&pass.object));
-    Ok(Secret {
-        metadata,
-        type_: Some("Opaque".to_owned()),
-        data: Some(entry.dressing.data(value)),
-        ..Secret::default()
     })
 }
 
@@ -277,109 +235,30 @@ fn owned_by(metadata: &mut ObjectMeta, owner: Option<OwnerReference>) {
     owners.push(owner);
 }
 
-/// Writes the history into the Secret that was seen; the token stays.
-pub(super) async fn enter<K: TokenHolder>(
-    pass: &mut Pass<K>,
-    entry: &Entry<'_>,
-    sight: &mut Sight,
-    history: &History,
-) -> Result<(), Stop> {
-    let text = history.to_annotation();
-    let text = text.map_err(|source| Error::Json {
-        what: "the history",
-        source,
-    })?;
-    let metadata = sight.metadata.as_ref();
-    let patch = json!({"metadata": {
-        "uid": metadata.and_then(|metadata| metadata.uid.as_ref()),
-        "resourceVersion": metadata.and_then(|metadata| metadata.resource_version.as_ref()),
-        "annotations": {HISTORY: text},
-    }});
-    let api: Api<Secret> = Api::namespaced(pass.context.client.clone(), pass.namespace());
-    let parameters = PatchParams::apply(FIELD_MANAGER);
-    let patch = Patch::Merge(&patch);
-    let patched = api.patch_metadata(entry.dressing.name, &parameters, &patch);
-    let PartialObjectMeta { metadata, .. } = pass
-        .context
-        .change("enter tokens into the history", patched)
-        .await?;
-    sight.rewritten_as(pass, entry, metadata);
-    Ok(())
-}
-
-/// Writes all but the token anew.
-pub(super) async fn rewrite<K: TokenHolder>(
-    pass: &mut Pass<K>,
-    entry: &Entry<'_>,
-    sight: &mut Sight,
-) -> Result<(), Stop> {
-    let secret = read(&pass.context, pass.namespace(), entry.dressing.name).await?;
-    let value = secret.as_ref().and_then(value);
-    let before = sight
-        .metadata
-        .as_ref()
-        .and_then(|metadata| metadata.resource_version.clone());
-    sight.see(pass, entry, secret.map(|secret| secret.metadata));
-    let now = sight
-        .metadata
-        .as_ref()
-        .and_then(|metadata| metadata.resource_version.clone());
-    let (Some(value), true) = (value, before == now) else {
-        return Ok(());
-    };
-    let Some(history) = sight.seen.history().cloned() else {
-        return Ok(());
-    };
-    let metadata = publish(pass, entry, sight, &history, &value).await?;
-    sight.rewritten_as(pass, entry, metadata);
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn variables_are_put_in_once() {
-        let variable = |name: &str| match name {
-            "token" => Some("{{ url }}"),
-            "url" => Some("https://kestra"),
-            _ => None,
-        };
-        let render = |text| render(text, variable);
-        assert_eq!(
-            render("{{ token }} at {{url}}"),
-            "{{ url }} at https://kestra"
-        );
-        assert_eq!(render("no variable"), "no variable");
-        assert_eq!(
-            render("{{ other }} {{ {{url}}"),
-            "{{ other }} {{ https://kestra"
-        );
-        assert_eq!(render("open {{ url"), "open {{ url");
+    fn labelled(labels: &[(&str, &str)]) -> ObjectMeta {
+        let labels = labels
+            .iter()
+            .map(|&(name, value)| (name.into(), value.into()));
+        ObjectMeta {
+            labels: Some(labels.collect()),
+            ..ObjectMeta::default()
+        }
     }
 
     #[test]
-    fn a_secret_tells_which_template_made_it() {
-        let template: SecretTemplate =
-            serde_json::from_value(json!({"data": {"A": "{{ token }}"}})).unwrap();
-        let dressing = Dressing {
-            name: "s",
-            template: &template,
-            account: "ci",
-            url: "https://kestra",
-            tenant: "main",
-        };
-        assert!(dressing.made(&dressing.annotation()));
-        assert!(
-            !Dressing {
-                tenant: "other",
-                ..dressing
-            }
-            .made(&dressing.annotation())
-        );
-        let data = dressing.data(&TokenValue::new("v".into()));
-        let keys: Vec<&str> = data.keys().map(String::as_str).collect();
-        assert_eq!(keys, ["A", "token"]);
+    fn labels_tell_whose_a_secret_is() {
+        let kind = (OWNER_KIND, "ServiceAccount");
+        let (name, entry) = ((OWNER_NAME, "ci"), (ENTRY, "default"));
+        let labels = Labels([kind, name, entry].map(|(name, value)| (name, value.to_owned())));
+        assert_eq!(labels.fit(&labelled(&[kind, name, entry])), Fit::Whole);
+        assert_eq!(labels.fit(&labelled(&[kind, entry])), Fit::Partial);
+        assert_eq!(labels.fit(&ObjectMeta::default()), Fit::Partial);
+        let other = (ENTRY, "other");
+        assert_eq!(labels.fit(&labelled(&[kind, name, other])), Fit::Other);
+        assert_eq!(labels.fit(&labelled(&[other])), Fit::Other);
     }
 }

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::schedule::after;
-use super::{Check, Listed, Observed, Policy, SecretSeen, schedule};
+use super::{Check, Integrity, Observed, Policy, SecretSeen, schedule};
 use crate::api::condition::Reason;
 
 /// How long a value must go on being refused before it counts as lost.
@@ -27,30 +27,19 @@ pub struct Cause {
     pub urgency: Urgency,
 }
 
-/// Whether any rule fires on what is known without a look at the backend.
-pub(super) fn fires(policy: &Policy, seen: &Observed, now: Timestamp) -> bool {
-    cause(policy, seen, now).is_some()
-}
-
 /// The first rule that fires.
 pub(super) fn cause(policy: &Policy, seen: &Observed, now: Timestamp) -> Option<Cause> {
     let urgent = compromised(seen)
         .or_else(|| missing(seen))
         .or_else(|| tampered(seen))
         .or_else(|| lost(seen, now))
-        .or_else(|| expired(seen, now))
-        .map(|reason| Cause {
-            reason,
-            urgency: Urgency::Urgent,
-        });
-    urgent.or_else(|| {
+        .or_else(|| expired(seen, now));
+    let of = |urgency| move |reason| Cause { reason, urgency };
+    urgent.map(of(Urgency::Urgent)).or_else(|| {
         let routine = changed(policy, seen)
             .or_else(|| requested(seen))
             .or_else(|| scheduled(policy, seen, now));
-        routine.map(|reason| Cause {
-            reason,
-            urgency: Urgency::Routine,
-        })
+        routine.map(of(Urgency::Routine))
     })
 }
 
@@ -60,16 +49,19 @@ fn compromised(seen: &Observed) -> Option<Reason> {
     (has_token && seen.open_compromise().is_some()).then_some(Reason::Compromised)
 }
 
+/// No Secret of that name: deleted if one was published under it, else the first one or a renamed one.
 fn missing(seen: &Observed) -> Option<Reason> {
-    let known = seen
-        .recorded
-        .as_ref()
-        .is_some_and(|recorded| recorded.generation > 0);
-    match seen.secret {
-        SecretSeen::Absent if known => Some(Reason::SecretMissing),
-        SecretSeen::Absent => Some(Reason::Issued),
-        SecretSeen::Foreign | SecretSeen::Ours { .. } => None,
+    if !matches!(seen.secret, SecretSeen::Absent) {
+        return None;
     }
+    let is_published = seen.recorded.as_ref().is_some_and(|recorded| {
+        recorded.generation > 0 && recorded.secret_name.as_ref() == Some(&seen.secret_name)
+    });
+    Some(if is_published {
+        Reason::SecretMissing
+    } else {
+        Reason::Issued
+    })
 }
 
 /// A Secret that someone edited or restored: its history unreadable or older than what was published, or its value
@@ -86,21 +78,28 @@ fn tampered(seen: &Observed) -> Option<Reason> {
     let Some(history) = history else {
         return Some(Reason::SecretTampered);
     };
-    if seen.is_accepted() {
-        return None;
-    }
     let published = seen
         .recorded
         .as_ref()
         .map_or(0, |recorded| recorded.generation);
-    let older = history.current.generation < published;
-    (older || *prefix_holds == Some(false)).then_some(Reason::SecretTampered)
+    let is_older = history.current.generation < published;
+    let damaged = !seen.is_accepted() && (is_older || *prefix_holds == Some(false));
+    damaged.then_some(Reason::SecretTampered)
+}
+
+/// Whether a Secret that the status does not know can be taken as it is.
+pub(super) fn integrity(seen: &Observed) -> Integrity {
+    if tampered(seen).is_some() || seen.check == Some(Check::Refused) {
+        Integrity::Damaged
+    } else {
+        Integrity::Intact
+    }
 }
 
 fn lost(seen: &Observed, now: Timestamp) -> Option<Reason> {
     let since = seen.refused_since?;
-    let refused = Check::is_refused(seen.check) && now >= after(since, DOUBT);
-    refused.then_some(Reason::TokenLost)
+    let is_lost = seen.check == Some(Check::Refused) && now >= after(since, DOUBT);
+    is_lost.then_some(Reason::TokenLost)
 }
 
 fn expired(seen: &Observed, now: Timestamp) -> Option<Reason> {
@@ -116,50 +115,11 @@ fn changed(policy: &Policy, seen: &Observed) -> Option<Reason> {
 }
 
 fn requested(seen: &Observed) -> Option<Reason> {
-    seen.open_rotation()
-        .is_some()
-        .then_some(Reason::RotateRequested)
+    let is_open = seen.open_rotation().is_some() && seen.current().is_some();
+    is_open.then_some(Reason::RotateRequested)
 }
 
 fn scheduled(policy: &Policy, seen: &Observed, now: Timestamp) -> Option<Reason> {
     let due = schedule(policy, seen.current()?, seen.expires(), &seen.seed).due?;
     (now >= due).then_some(Reason::Rotated)
-}
-
-/// When the latest tokens were issued out of turn. A Secret that is gone took its history along: then all that the
-/// backend lists counts.
-pub(super) fn unscheduled(seen: &Observed, now: Timestamp) -> Vec<Timestamp> {
-    let listed = || {
-        seen.listed
-            .iter()
-            .flatten()
-            .map(|Listed { issued, .. }| *issued)
-    };
-    let mut issues: Vec<Timestamp> = match seen.history() {
-        Some(history) => history.unscheduled.clone(),
-        None => listed().collect(),
-    };
-    issues.retain(|issued| after(*issued, WINDOW) > now);
-    issues.sort_unstable();
-    issues.split_off(issues.len().saturating_sub(LOOP))
-}
-
-/// How far back issues out of turn are counted.
-const WINDOW: SignedDuration = SignedDuration::from_hours(1);
-
-/// So many issues out of turn within the window are a loop.
-pub(super) const LOOP: usize = 6;
-
-/// So many are free; each further one waits a minute, then two, four, …
-const FREE: usize = 3;
-
-/// When the next token may be issued out of turn.
-pub(super) fn allowed(issues: &[Timestamp], pace: SignedDuration) -> Timestamp {
-    let Some(last) = issues.last().filter(|_| issues.len() >= FREE) else {
-        return Timestamp::MIN;
-    };
-    let doublings = u32::try_from(issues.len() - FREE)
-        .unwrap_or(u32::MAX)
-        .min(4);
-    after(*last, pace * (1 << doublings))
 }

@@ -12,7 +12,7 @@ use crate::iam::model::TokenId;
 pub struct History {
     /// The token in this Secret.
     pub current: Current,
-    /// Tokens that were replaced or never published, and not yet seen to be gone.
+    /// Tokens that were replaced or never published. Those that were revoked are dropped with the next issue.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retired: Vec<Retired>,
     /// The value of the annotation `rotate-requested-at` that this token answers.
@@ -21,6 +21,9 @@ pub struct History {
     /// The value of the annotation `compromised` that this token, or one before it, answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compromised: Option<String>,
+    /// All tokens of a generation below this were declared compromised.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub condemned: i64,
     /// When the latest tokens were issued out of turn: what keeps a loop of issues slow.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unscheduled: Vec<Timestamp>,
@@ -50,6 +53,10 @@ pub struct Current {
     /// Whether its use prolongs it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub extended: bool,
+    /// How long it goes on working once its entry is removed, and nobody says so any more: the overlap's minimum, in
+    /// seconds.
+    #[serde(default)]
+    pub farewell: i64,
 }
 
 /// A token that is to be revoked.
@@ -62,7 +69,7 @@ pub struct Retired {
     pub generation: i64,
     /// When it was issued.
     pub issued: Timestamp,
-    /// When it expires by itself; absent = never.
+    /// When it expires by itself; absent = never, or later with each use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Timestamp>,
     /// When the request that retired it was sent.
@@ -71,15 +78,13 @@ pub struct Retired {
     pub end: End,
 }
 
-/// When a retired token may be revoked.
+/// When a retired token may be revoked. One that is condemned besides has no overlap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum End {
     /// After the overlap: somebody may hold it.
     Overlap,
-    /// As soon as no publish of it can be under way any more: nobody ever held it.
+    /// As soon as no publish of it can be under way any more: nobody ever held it, or nobody may.
     Settled,
-    /// At once: it is compromised.
-    AtOnce,
 }
 
 impl History {
@@ -100,7 +105,13 @@ impl History {
     /// Whether it names this token at all.
     #[must_use]
     pub fn names(&self, id: &TokenId) -> bool {
-        self.current.id == *id || self.retired.iter().any(|retired| retired.id == *id)
+        self.current.id == *id || self.retires(id)
+    }
+
+    /// Whether it names this token as retired.
+    #[must_use]
+    pub fn retires(&self, id: &TokenId) -> bool {
+        self.retired.iter().any(|retired| retired.id == *id)
     }
 
     /// The highest generation that it names.
@@ -111,17 +122,10 @@ impl History {
     }
 }
 
-impl Current {
-    /// The same token, once its successor is published by a request sent `now`.
-    #[must_use]
-    pub fn retire(&self, end: End, now: Timestamp) -> Retired {
-        Retired {
-            id: self.id.clone(),
-            generation: self.generation,
-            issued: self.issued,
-            expires: self.expires,
-            retired: now,
-            end,
-        }
-    }
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde asks for"
+)]
+fn is_zero(number: &i64) -> bool {
+    *number == 0
 }

@@ -1,8 +1,9 @@
 //! What to look at next. A steady entry needs no look at all.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
 
-use super::{Check, Dress, Observed, Policy, SecretSeen, due, retire};
+use super::{Dress, Observed, Policy, SecretSeen, due, retire};
 
 /// Something that costs a request and that the decision needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +14,7 @@ pub enum Look {
     Value,
 }
 
-/// The next thing to look at before [`super::plan`] can decide, or `None` when it can.
+/// The next thing to look at before [`super::plan()`] can decide, or `None` when it can.
 #[must_use]
 pub fn look(policy: &Policy, seen: &Observed, now: Timestamp) -> Option<Look> {
     if matches!(seen.secret, SecretSeen::Foreign) {
@@ -29,29 +30,53 @@ fn needs_list(policy: &Policy, seen: &Observed, now: Timestamp) -> bool {
     !seen.is_accepted()
         || seen.refused_since.is_some()
         || now >= seen.next_look
-        || due::fires(policy, seen, now)
+        || due::cause(policy, seen, now).is_some()
         || retire::is_ripe(policy, seen, now)
 }
 
-/// A Secret that someone touched is read; so is one whose token the list lacks, and one that has to be rewritten.
+/// A Secret that someone touched is read; so is one whose token the list lacks, and one that may have to be rewritten.
 fn needs_value(seen: &Observed) -> bool {
     let SecretSeen::Ours {
-        history: Some(_),
+        history: Some(history),
         dress,
         ..
     } = &seen.secret
     else {
         return false;
     };
-    let doubted =
-        seen.refused_since.is_some() || (seen.listed.is_some() && seen.listed_current().is_none());
-    !seen.is_accepted() || doubted || *dress == Dress::Outdated
+    let is_missed = seen.listed.is_some() && !seen.shows(&history.current.id);
+    !seen.is_accepted() || seen.refused_since.is_some() || is_missed || *dress == Dress::Outdated
 }
 
-impl Check {
-    /// Whether the value was tried and refused.
-    #[must_use]
-    pub fn is_refused(check: Option<Self>) -> bool {
-        check == Some(Self::Refused)
+/// The first instant after `since` at which an identity has its turn, if each has one in every interval.
+#[must_use]
+pub fn turn(seed: &str, since: Timestamp, interval: SignedDuration) -> Timestamp {
+    let digest = Sha256::digest(seed);
+    let interval = interval.as_secs().max(1);
+    let hash = i64::from(u32::from_be_bytes([
+        digest[0], digest[1], digest[2], digest[3],
+    ]));
+    let (since, offset) = (since.as_second(), hash % interval);
+    let next = since - (since - offset).rem_euclid(interval) + interval;
+    Timestamp::from_second(next).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn each_identity_has_one_turn_in_every_interval(
+            seed in "[a-z/]{1,20}", since in 0i64..4_000_000_000, interval in 1i64..100_000,
+        ) {
+            let interval = SignedDuration::from_secs(interval);
+            let since = Timestamp::from_second(since).unwrap();
+            let next = turn(&seed, since, interval);
+            prop_assert!(next > since && next.duration_since(since) <= interval);
+            prop_assert_eq!(turn(&seed, next, interval).duration_since(next), interval);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The token of one entry: what to look at, what to do about it, and when to look again.
 //!
 //! ```text
-//! glimpse ─► look ─► (the caller looks) ─► plan ─► steps, next instant
+//! look ─► (the caller looks) ─► plan ─► (the caller takes the step) ─► look …
 //! ```
 //!
 //! Order that cannot go wrong: issue → check → publish → revoke, never the reverse.
@@ -10,18 +10,24 @@ mod due;
 mod history;
 mod look;
 mod observed;
+mod pace;
 mod policy;
+mod recorded;
 mod retire;
 mod rules;
 mod schedule;
+#[cfg(test)]
+mod tests;
 
 pub use due::{Cause, Urgency};
 pub use history::{Current, End, History, Retired};
-pub use look::{Look, look};
+pub use look::{Look, look, turn};
 pub use observed::{
-    Activity, Check, Dress, Listed, Observed, Recorded, Requests, SecretSeen, Settling, Sighting,
+    Activity, Check, Dress, Listed, Observed, Requests, SecretSeen, Settling, Sighting,
 };
-pub use policy::{Lifetime, Overlap, Policy, Renewal};
-pub use retire::pending;
-pub use rules::{Hold, InUse, Issue, Pace, Plan, Step, plan};
+pub use pace::Pace;
+pub use policy::{Lifetime, Policy, Renewal};
+pub use recorded::Recorded;
+pub use retire::{overlap, pending};
+pub use rules::{Hold, InUse, Integrity, Issue, Plan, Step, plan};
 pub use schedule::{Schedule, schedule};

@@ -2,13 +2,15 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Current, History};
+use super::{Current, History, Recorded};
 use crate::iam::model::TokenId;
 
 /// What one pass knows of an entry. All instants are on the backend's clock.
 #[derive(Clone, Debug)]
 pub struct Observed {
-    /// The Secret that the spec names.
+    /// The name of the Secret that the spec wants.
+    pub secret_name: String,
+    /// The Secret of that name.
     pub secret: SecretSeen,
     /// What the object's status says.
     pub recorded: Option<Recorded>,
@@ -16,7 +18,7 @@ pub struct Observed {
     pub listed: Option<Vec<Listed>>,
     /// Whether the Secret's value authenticates; `None` = not tried in this pass.
     pub check: Option<Check>,
-    /// When the Secret's value was first refused, if it was ever since it last worked.
+    /// When the Secret's value was first refused, if it never worked since.
     pub refused_since: Option<Timestamp>,
     /// What the object's annotations ask for.
     pub requests: Requests,
@@ -65,25 +67,6 @@ pub enum Dress {
     Differs,
 }
 
-/// What the object's status says of the entry.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Recorded {
-    /// The highest generation that was published.
-    pub generation: i64,
-    /// The Secret's name.
-    pub secret_name: Option<String>,
-    /// The Secret's version that an answered write of ours made, or that was verified.
-    pub resource_version: Option<String>,
-    /// Since when the history is known without a gap.
-    pub history_since: Option<Timestamp>,
-    /// Retired tokens that still work, with the instant from which their overlap's minimum counts.
-    pub retired: Vec<(TokenId, Timestamp)>,
-    /// The request for a rotation that was handled last.
-    pub rotate: Option<String>,
-    /// The declaration of compromise that was handled last.
-    pub compromised: Option<String>,
-}
-
 /// A token of this entry, as the backend's list shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
@@ -97,6 +80,8 @@ pub struct Listed {
     pub expires: Option<Timestamp>,
     /// When it was last used; `None` = never.
     pub last_used: Option<Timestamp>,
+    /// Whether its use prolongs it.
+    pub extended: bool,
 }
 
 /// Whether a value authenticates.
@@ -146,6 +131,19 @@ pub enum Activity {
     Suspended,
 }
 
+impl SecretSeen {
+    /// Its version, if it is this entry's.
+    #[must_use]
+    pub fn version(&self) -> Option<&str> {
+        match self {
+            Self::Ours {
+                resource_version, ..
+            } => Some(resource_version),
+            Self::Absent | Self::Foreign => None,
+        }
+    }
+}
+
 impl Observed {
     /// The history in the Secret.
     #[must_use]
@@ -162,33 +160,47 @@ impl Observed {
         self.history().map(|history| &history.current)
     }
 
+    /// The version of the Secret, if it is ours.
+    #[must_use]
+    pub fn version(&self) -> Option<&str> {
+        self.secret.version()
+    }
+
     /// Whether the status knows the Secret as it is.
     #[must_use]
     pub fn is_accepted(&self) -> bool {
         let known = self
             .recorded
             .as_ref()
-            .and_then(|recorded| recorded.resource_version.as_ref());
-        match &self.secret {
-            SecretSeen::Ours {
-                resource_version, ..
-            } => known == Some(resource_version),
-            SecretSeen::Absent | SecretSeen::Foreign => false,
-        }
+            .filter(|recorded| recorded.secret_name.as_ref() == Some(&self.secret_name))
+            .and_then(|recorded| recorded.resource_version.as_deref());
+        known.is_some() && known == self.version()
     }
 
-    /// The current token in the backend's list.
+    /// Since when the history of the Secret is known, if the status knows the Secret as it is.
     #[must_use]
-    pub fn listed_current(&self) -> Option<&Listed> {
-        let id = &self.current()?.id;
+    pub fn history_since(&self) -> Option<Timestamp> {
+        let recorded = self.recorded.as_ref().filter(|_| self.is_accepted());
+        recorded?.history_since
+    }
+
+    /// A token in the backend's list.
+    #[must_use]
+    pub fn listing_of(&self, id: &TokenId) -> Option<&Listed> {
         self.listed.as_ref()?.iter().find(|listed| listed.id == *id)
+    }
+
+    /// Whether a list made in this pass shows a token.
+    #[must_use]
+    pub fn shows(&self, id: &TokenId) -> bool {
+        self.listing_of(id).is_some()
     }
 
     /// When the current token expires by all that is known: the list knows better than the history.
     #[must_use]
     pub fn expires(&self) -> Option<Timestamp> {
         let current = self.current()?;
-        if let Some(listed) = self.listed_current() {
+        if let Some(listed) = self.listing_of(&current.id) {
             return listed.expires;
         }
         let moved = self.moved.as_ref().filter(|(id, _)| *id == current.id);
@@ -209,28 +221,33 @@ impl Observed {
             .saturating_add(1)
     }
 
+    /// All tokens of a generation below this were declared compromised.
+    #[must_use]
+    pub fn condemned(&self) -> i64 {
+        let history = self.history().map_or(0, |history| history.condemned);
+        let recorded = self.recorded.as_ref();
+        history.max(recorded.map_or(0, |recorded| recorded.condemned))
+    }
+
     /// The request for a rotation that nobody has handled yet.
     #[must_use]
     pub fn open_rotation(&self) -> Option<&String> {
-        let handled = self.history().map(|history| &history.rotate);
-        let recorded = self.recorded.as_ref().map(|recorded| &recorded.rotate);
-        open(&self.requests.rotate, handled, recorded)
+        let asked = self.requests.rotate.as_ref()?;
+        let history = self.history().and_then(|history| history.rotate.as_ref());
+        let recorded = self.recorded.as_ref();
+        let recorded = recorded.and_then(|recorded| recorded.rotate.as_ref());
+        (history != Some(asked) && recorded != Some(asked)).then_some(asked)
     }
 
     /// The declaration of compromise that nobody has handled yet.
     #[must_use]
     pub fn open_compromise(&self) -> Option<&String> {
-        let handled = self.history().map(|history| &history.compromised);
-        let recorded = self.recorded.as_ref().map(|recorded| &recorded.compromised);
-        open(&self.requests.compromised, handled, recorded)
+        let asked = self.requests.compromised.as_ref()?;
+        let history = self
+            .history()
+            .and_then(|history| history.compromised.as_ref());
+        let recorded = self.recorded.as_ref();
+        let recorded = recorded.and_then(|recorded| recorded.compromised.as_ref());
+        (history != Some(asked) && recorded != Some(asked)).then_some(asked)
     }
-}
-
-fn open<'a>(
-    asked: &'a Option<String>,
-    handled: Option<&Option<String>>,
-    recorded: Option<&Option<String>>,
-) -> Option<&'a String> {
-    let is_handled = handled == Some(asked) || recorded == Some(asked);
-    asked.as_ref().filter(|_| !is_handled)
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::schedule::after;
-use super::{End, History, Listed, Observed, Policy, Retired, SecretSeen};
+use super::{Activity, Current, End, History, Listed, Observed, Policy, Retired, SecretSeen, pace};
 use crate::iam::model::TokenId;
 
 /// What the rules say of one retired token.
@@ -18,43 +18,39 @@ pub(super) enum Verdict {
     },
 }
 
-/// The retired tokens of the history that are still to be revoked. Those that the backend does not list any more, or
-/// that the status knows to be revoked, are not.
+/// The time in which a retired token ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overlap {
+    /// It works until then in any case.
+    pub earliest: Timestamp,
+    /// It is revoked then even if it is still being used.
+    pub latest: Timestamp,
+}
+
+/// The retired tokens of the history that are still to be revoked: those that the list shows, and those of which the
+/// status does not say that they were revoked. Absence in a list proves nothing.
 #[must_use]
 pub fn pending(seen: &Observed) -> Vec<&Retired> {
     let retired = seen.history().map_or(&[][..], |history| &history.retired);
-    retired
-        .iter()
-        .filter(|retired| !is_gone(seen, retired))
-        .collect()
-}
-
-fn is_gone(seen: &Observed, retired: &Retired) -> bool {
-    if let Some(listed) = &seen.listed {
-        return !listed.iter().any(|listed| listed.id == retired.id);
-    }
     let recorded = seen.recorded.as_ref().filter(|_| seen.is_accepted());
-    recorded.is_some_and(|recorded| !recorded.retired.iter().any(|(id, _)| *id == retired.id))
+    let is_pending = |retired: &&Retired| {
+        recorded.is_none_or(|recorded| recorded.retired_since(&retired.id).is_some())
+            || seen.shows(&retired.id)
+    };
+    retired.iter().filter(is_pending).collect()
 }
 
 /// Whether a retired token's time may have come, so that the backend's list is wanted.
 pub(super) fn is_ripe(policy: &Policy, seen: &Observed, now: Timestamp) -> bool {
-    let pending = pending(seen);
+    let pending = pending(seen).into_iter();
     pending
-        .iter()
-        .any(|retired| now >= earliest(policy, seen, retired))
+        .filter(|retired| !is_withheld(seen, retired))
+        .any(|retired| now >= overlap(policy, seen, retired).earliest)
 }
 
-/// The instant before which a retired token is certainly kept.
-pub(super) fn earliest(policy: &Policy, seen: &Observed, retired: &Retired) -> Timestamp {
-    let earliest = match retired.end {
-        End::AtOnce => return Timestamp::MIN,
-        End::Settled => settled(seen, retired.issued),
-        End::Overlap => overlap(policy, seen, retired).0,
-    };
-    retired
-        .expires
-        .map_or(earliest, |expires| earliest.min(expires))
+/// Suspension keeps all retired tokens but the compromised ones.
+pub(super) fn is_withheld(seen: &Observed, retired: &Retired) -> bool {
+    seen.activity == Activity::Suspended && retired.generation >= seen.condemned()
 }
 
 /// The verdict over one retired token, by the backend's list.
@@ -64,52 +60,53 @@ pub(super) fn judge(
     retired: &Retired,
     now: Timestamp,
 ) -> Verdict {
-    let earliest = earliest(policy, seen, retired);
-    if now < earliest {
+    let overlap = overlap(policy, seen, retired);
+    if now < overlap.earliest {
         return Verdict::Keep {
-            until: earliest,
+            until: overlap.earliest,
             in_use: None,
         };
     }
-    let (_, latest) = overlap(policy, seen, retired);
-    let expired = retired.expires.is_some_and(|expires| now >= expires);
-    if retired.end != End::Overlap || now >= latest || expired {
-        return Verdict::Revoke;
-    }
-    let last_used = last_used(seen, &retired.id);
+    let last_used = seen
+        .listing_of(&retired.id)
+        .and_then(|listed| listed.last_used);
     let quiet = last_used.map(|used| after(used, policy.overlap.quiet));
-    match quiet.filter(|quiet| *quiet > now) {
+    match quiet.filter(|quiet| *quiet > now && now < overlap.latest) {
         Some(quiet) => Verdict::Keep {
-            until: quiet.min(latest),
+            until: quiet.min(overlap.latest),
             in_use: last_used,
         },
         None => Verdict::Revoke,
     }
 }
 
-/// The earliest and the latest end of a retired token's overlap. The minimum counts from when the publish of its
-/// successor is known to have happened, the maximum from its sending; what validity is left bounds both.
-pub(super) fn overlap(
-    policy: &Policy,
-    seen: &Observed,
-    retired: &Retired,
-) -> (Timestamp, Timestamp) {
-    let earliest = after(known(seen, retired), policy.overlap.min);
-    let latest = after(retired.retired, policy.overlap.max).max(earliest);
+/// When a retired token ends. The overlap's minimum counts from when the publish of its successor is known to have
+/// happened, its maximum from when that was sent; what validity is left bounds both.
+#[must_use]
+pub fn overlap(policy: &Policy, seen: &Observed, retired: &Retired) -> Overlap {
+    let (earliest, latest) = match retired.end {
+        End::Settled => {
+            let settled = settled(seen, retired.issued);
+            (settled, settled)
+        }
+        End::Overlap if retired.generation < seen.condemned() => (retired.retired, retired.retired),
+        End::Overlap => {
+            let earliest = after(known(seen, retired), policy.overlap.min);
+            let latest = after(retired.retired, policy.overlap.max);
+            (earliest, latest.max(earliest))
+        }
+    };
     let end = retired.expires.unwrap_or(Timestamp::MAX);
-    (earliest.min(end), latest.min(end))
+    Overlap {
+        earliest: earliest.min(end),
+        latest: latest.min(end),
+    }
 }
 
 /// Since when it is known that a successor is published.
 fn known(seen: &Observed, retired: &Retired) -> Timestamp {
     let recorded = seen.recorded.as_ref();
-    let answered = recorded.and_then(|recorded| {
-        recorded
-            .retired
-            .iter()
-            .find(|(id, _)| *id == retired.id)
-            .map(|(_, since)| *since)
-    });
+    let answered = recorded.and_then(|recorded| recorded.retired_since(&retired.id));
     let since = recorded.and_then(|recorded| recorded.history_since);
     answered
         .or(since)
@@ -117,20 +114,13 @@ fn known(seen: &Observed, retired: &Retired) -> Timestamp {
 }
 
 /// When a token issued then can be under way no more.
-pub(super) fn settled(seen: &Observed, issued: Timestamp) -> Timestamp {
+fn settled(seen: &Observed, issued: Timestamp) -> Timestamp {
     let settling = &seen.settling;
     let latest = issued.max(settling.leading_since);
     let latest = settling
         .unanswered_publish
         .map_or(latest, |sent| latest.max(sent));
     after(latest, settling.grace)
-}
-
-fn last_used(seen: &Observed, id: &TokenId) -> Option<Timestamp> {
-    let mut listed = seen.listed.iter().flatten();
-    listed
-        .find(|listed| listed.id == *id)
-        .and_then(|listed| listed.last_used)
 }
 
 /// Tokens of ours that the backend lists and the history does not name.
@@ -143,47 +133,61 @@ pub(super) fn unlisted(seen: &Observed) -> impl Iterator<Item = &Listed> {
         .filter(move |listed| !named(&listed.id))
 }
 
+/// The history with every unknown token entered; `None` if there is none. While suspended only compromised ones are.
+pub(super) fn with_unlisted(seen: &Observed, now: Timestamp) -> Option<History> {
+    let entered: Vec<Retired> = unlisted(seen)
+        .map(|listed| enter(seen, listed, seen.condemned(), now))
+        .filter(|retired| !is_withheld(seen, retired))
+        .collect();
+    let history = seen.history().filter(|_| !entered.is_empty())?;
+    let carried = pending(seen).into_iter().cloned();
+    Some(History {
+        retired: carried.chain(entered).collect(),
+        unscheduled: pace::issues(seen, now),
+        ..history.clone()
+    })
+}
+
+/// Everything that a new token leaves behind: what the history carried, its current token, and what it did not name.
+/// What is below generation `condemned` is compromised.
+pub(super) fn left_behind(seen: &Observed, condemned: i64, now: Timestamp) -> Vec<Retired> {
+    let carried = pending(seen).into_iter().cloned();
+    let replaced = seen.current().map(|current| replaced(seen, current, now));
+    let entered = unlisted(seen).map(|listed| enter(seen, listed, condemned, now));
+    carried.chain(replaced).chain(entered).collect()
+}
+
+/// The current token, once its successor is published by a request sent `now`.
+fn replaced(seen: &Observed, current: &Current, now: Timestamp) -> Retired {
+    Retired {
+        id: current.id.clone(),
+        generation: current.generation,
+        issued: current.issued,
+        // Consumers go on using it, and each use moves the expiry of an extended one.
+        expires: seen.expires().filter(|_| !current.extended),
+        retired: now,
+        end: End::Overlap,
+    }
+}
+
 /// How an unknown token enters the history: retired, if it may have been published before the history was known
-/// (always so when the Secret is gone), else as one that nobody ever held.
-pub(super) fn enter(
-    seen: &Observed,
-    listed: &Listed,
-    since: Option<Timestamp>,
-    now: Timestamp,
-) -> Retired {
+/// (always so when the Secret is gone or was not known), else as one that nobody ever held. Nobody may hold a
+/// compromised one.
+fn enter(seen: &Observed, listed: &Listed, condemned: i64, now: Timestamp) -> Retired {
     let is_known = matches!(seen.secret, SecretSeen::Ours { .. });
-    let unpublished = is_known && since.is_some_and(|since| listed.issued >= since);
+    let since = seen.history_since().filter(|_| is_known);
+    let is_unpublished = since.is_some_and(|since| listed.issued >= since);
+    let is_condemned = listed.generation < condemned;
     Retired {
         id: listed.id.clone(),
         generation: listed.generation,
         issued: listed.issued,
-        expires: listed.expires,
+        expires: listed.expires.filter(|_| !listed.extended),
         retired: now,
-        end: if unpublished {
+        end: if is_unpublished || is_condemned {
             End::Settled
         } else {
             End::Overlap
         },
     }
-}
-
-/// The history with every unknown token entered; `None` if there is none.
-pub(super) fn with_unlisted(seen: &Observed, now: Timestamp) -> Option<History> {
-    let since = seen
-        .recorded
-        .as_ref()
-        .and_then(|recorded| recorded.history_since);
-    let entered: Vec<Retired> = unlisted(seen).map(|l| enter(seen, l, since, now)).collect();
-    let mut history = seen.history().filter(|_| !entered.is_empty())?.clone();
-    history.retired.extend(entered);
-    Some(history)
-}
-
-/// What the next history carries on: all but what is gone for sure. A list may hide a token for a while, so that
-/// absence counts only after the overlap.
-pub(super) fn carried(policy: &Policy, seen: &Observed, now: Timestamp) -> Vec<Retired> {
-    let retired = seen.history().map_or(&[][..], |history| &history.retired);
-    let is_over = |retired: &Retired| now > overlap(policy, seen, retired).1;
-    let carried = retired.iter().filter(|r| !(is_gone(seen, r) && is_over(r)));
-    carried.cloned().collect()
 }

@@ -1,8 +1,9 @@
-//! The decision: steps, why, and when to look again.
+//! The decision: the next step and why, or what it waits for, and when to look again.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::due::{self, Cause, DOUBT, Urgency};
+use super::pace::{self, Pace};
 use super::retire::{self, Verdict};
 use super::schedule::after;
 use super::{
@@ -12,35 +13,30 @@ use super::{
 use crate::api::condition::Reason;
 use crate::iam::model::TokenId;
 
-/// What to do about one entry, in this order, and when to look again.
+/// What to do about one entry, and when to look again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// Steps, each of them safe to repeat.
-    pub steps: Vec<Step>,
-    /// Why there is no step although one is wanted, if so.
+    /// The next step, safe to repeat; after it a new plan is made.
+    pub step: Option<Step>,
+    /// Why a token that is wanted is not issued now.
     pub hold: Option<Hold>,
-    /// Warnings that hold whatever the steps are.
+    /// A retired token that is still being used.
     pub in_use: Option<InUse>,
     /// The current token's schedule, if there is one.
     pub schedule: Option<Schedule>,
-    /// The next instant at which this plan changes by itself.
-    pub next: Timestamp,
-    /// The instant at which it was made.
-    pub now: Timestamp,
+    /// The next instant at which this plan changes by itself; `None` = somebody has to change something.
+    pub next: Option<Timestamp>,
 }
 
 /// One request, or one that cannot be torn apart, as the token's value is seen only once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Record in the status that the Secret was seen as it is and since when its history is known.
-    Accept {
-        /// Whether it is intact; one that is not will be repaired by the next step.
-        intact: bool,
-    },
+    Accept(Integrity),
     /// Issue a token, check it, and publish it with this history behind it.
-    Issue(Issue),
+    Issue(Box<Issue>),
     /// Write the history into the Secret; it now names tokens that it did not.
-    Enter(History),
+    Enter(Box<History>),
     /// Write the Secret's other keys and its metadata as the spec wants them; the token stays.
     Rewrite,
     /// Revoke a token that the history names.
@@ -50,6 +46,15 @@ pub enum Step {
         /// Why it may go.
         end: End,
     },
+}
+
+/// Whether a Secret that the status does not know can be taken as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Integrity {
+    /// It can: its token is the newest and works.
+    Intact,
+    /// It cannot, and is repaired by the next step.
+    Damaged,
 }
 
 /// A token to be issued.
@@ -65,17 +70,19 @@ pub struct Issue {
     pub rotate: Option<String>,
     /// The declaration of compromise that it answers.
     pub compromised: Option<String>,
+    /// All tokens of a generation below this were declared compromised.
+    pub condemned: i64,
     /// When tokens were issued out of turn, this one included if it is.
     pub unscheduled: Vec<Timestamp>,
 }
 
-/// A step that is wanted and has to wait.
+/// A new token that is wanted and has to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hold {
     /// What it waits for.
     pub reason: Reason,
-    /// What is wanted.
-    pub wanted: Option<Reason>,
+    /// Why it is wanted, if that is known yet.
+    pub wanted: Option<Cause>,
     /// Until when, if that is known.
     pub until: Option<Timestamp>,
 }
@@ -91,100 +98,101 @@ pub struct InUse {
     pub until: Timestamp,
 }
 
-/// The smallest distance of two issues out of turn, once there were several.
-pub type Pace = SignedDuration;
-
 /// Decides. [`super::look()`] must have nothing left to look at.
 #[must_use]
 pub fn plan(policy: &Policy, seen: &Observed, pace: Pace, now: Timestamp) -> Plan {
-    let mut plan = Plan {
-        steps: Vec::new(),
-        hold: None,
-        in_use: None,
-        schedule: seen
-            .current()
-            .map(|current| schedule(policy, current, seen.expires(), &seen.seed)),
-        next: seen.next_look,
-        now,
-    };
+    let schedule = seen
+        .current()
+        .map(|current| schedule(policy, current, seen.expires(), &seen.seed));
     if matches!(seen.secret, SecretSeen::Foreign) {
-        plan.hold = Some(Hold {
-            reason: Reason::SecretConflict,
-            wanted: None,
-            until: None,
-        });
-        return plan;
+        return Plan {
+            step: None,
+            hold: Some(conflict()),
+            in_use: None,
+            schedule,
+            next: None,
+        };
     }
     let cause = due::cause(policy, seen, now);
-    if accept(seen, cause, &mut plan) {
-        return plan;
+    let (issue, hold) = match cause.map(|cause| replace(policy, seen, cause, pace, now)) {
+        Some(Ok(issue)) => (Some(Step::Issue(Box::new(issue))), None),
+        Some(Err(hold)) => (None, Some(hold)),
+        None => (None, doubt(seen, now)),
+    };
+    let verdicts = verdicts(policy, seen, now);
+    let is_urgent = cause.is_some_and(|cause| cause.urgency == Urgency::Urgent);
+    let (urgent, routine) = if is_urgent {
+        (issue, None)
+    } else {
+        (None, issue)
+    };
+    let step = accept(seen, urgent.as_ref())
+        .or(urgent)
+        .or_else(|| enter(seen, now))
+        .or(routine)
+        .or_else(|| rewrite(seen))
+        .or_else(|| revoke(&verdicts));
+    Plan {
+        step,
+        in_use: in_use(policy, seen, &verdicts),
+        next: next(seen, hold, schedule, &verdicts, now),
+        hold,
+        schedule,
     }
-    match cause {
-        Some(cause) => issue_or_hold(policy, seen, cause, pace, now, &mut plan),
-        None => doubt(seen, now, &mut plan),
-    }
-    if !plan.steps.iter().any(|step| matches!(step, Step::Issue(_))) {
-        enter(seen, now, &mut plan);
-        rewrite(seen, &mut plan);
-        revoke(policy, seen, now, &mut plan);
-    }
-    wake(policy, seen, now, &mut plan);
-    plan
 }
 
-/// A Secret that the status does not know: nothing unknown is judged before the status says since when it is known.
-/// Answers whether that is all for this pass.
-fn accept(seen: &Observed, cause: Option<Cause>, plan: &mut Plan) -> bool {
-    let is_new = matches!(seen.secret, SecretSeen::Ours { .. }) && !seen.is_accepted();
-    if !is_new || seen.sighting == Sighting::Recorded {
-        return false;
+fn conflict() -> Hold {
+    Hold {
+        reason: Reason::SecretConflict,
+        wanted: None,
+        until: None,
     }
-    let damaged = cause.is_some_and(|cause| cause.reason == Reason::SecretTampered);
-    let doubted = Check::is_refused(seen.check);
-    plan.steps.push(Step::Accept {
-        intact: !damaged && !doubted,
-    });
-    !damaged && !doubted
+}
+
+/// A Secret that the status does not know: nothing unknown is judged before the status says since when it is known. A
+/// damaged one is written down only to be repaired right after.
+fn accept(seen: &Observed, repair: Option<&Step>) -> Option<Step> {
+    let is_ours = matches!(seen.secret, SecretSeen::Ours { .. });
+    if !is_ours || seen.is_accepted() || seen.sighting == Sighting::Recorded {
+        return None;
+    }
+    let integrity = due::integrity(seen);
+    let is_wanted = integrity == Integrity::Intact || repair.is_some();
+    is_wanted.then_some(Step::Accept(integrity))
 }
 
 /// A refused value that is not lost yet is tried again.
-fn doubt(seen: &Observed, now: Timestamp, plan: &mut Plan) {
-    if Check::is_refused(seen.check) {
-        let until = after(seen.refused_since.unwrap_or(now), DOUBT);
-        plan.hold = Some(Hold {
-            reason: Reason::TokenLost,
-            wanted: None,
-            until: Some(until),
-        });
-        plan.next = plan.next.min(until);
-    }
+fn doubt(seen: &Observed, now: Timestamp) -> Option<Hold> {
+    let is_refused = seen.check == Some(Check::Refused);
+    is_refused.then(|| Hold {
+        reason: Reason::TokenLost,
+        wanted: None,
+        until: Some(after(seen.refused_since.unwrap_or(now), DOUBT)),
+    })
 }
 
-fn issue_or_hold(
+/// The token that is wanted, or what it waits for.
+fn replace(
     policy: &Policy,
     seen: &Observed,
     cause: Cause,
     pace: Pace,
     now: Timestamp,
-    plan: &mut Plan,
-) {
+) -> Result<Issue, Hold> {
     let hold = suspension(seen, cause)
         .or_else(|| overlap_in_progress(policy, seen, cause))
-        .or_else(|| issued_too_often(seen, cause, pace, now));
-    let Some(hold) = hold else {
-        plan.steps
-            .push(Step::Issue(issue(policy, seen, cause.reason, now)));
-        return;
-    };
-    plan.next = hold.until.map_or(plan.next, |until| plan.next.min(until));
-    plan.hold = Some(hold);
+        .or_else(|| pace::hold(seen, cause, pace, now));
+    match hold {
+        Some(hold) => Err(hold),
+        None => Ok(issue(seen, cause.reason, pace, now)),
+    }
 }
 
 fn suspension(seen: &Observed, cause: Cause) -> Option<Hold> {
     let suspended = seen.activity == Activity::Suspended && cause.reason != Reason::Compromised;
     suspended.then_some(Hold {
         reason: Reason::Suspended,
-        wanted: Some(cause.reason),
+        wanted: Some(cause),
         until: None,
     })
 }
@@ -194,105 +202,55 @@ fn overlap_in_progress(policy: &Policy, seen: &Observed, cause: Cause) -> Option
     if cause.urgency == Urgency::Urgent {
         return None;
     }
-    let pending = retire::pending(seen);
-    let overlaps = pending.iter().filter(|retired| retired.end == End::Overlap);
+    let pending = retire::pending(seen).into_iter();
+    let overlaps = pending.filter(|retired| retired.end == End::Overlap);
     let until = overlaps
-        .map(|retired| retire::overlap(policy, seen, retired).1)
+        .map(|retired| retire::overlap(policy, seen, retired).latest)
         .max()?;
-    let hold = Hold {
+    Some(Hold {
         reason: Reason::OverlapInProgress,
-        wanted: Some(cause.reason),
-        until: Some(until),
-    };
-    Some(hold)
-}
-
-fn issued_too_often(seen: &Observed, cause: Cause, pace: Pace, now: Timestamp) -> Option<Hold> {
-    if cause.reason == Reason::Rotated {
-        return None;
-    }
-    let issues = due::unscheduled(seen, now);
-    let until = due::allowed(&issues, pace);
-    let reason = if issues.len() >= due::LOOP {
-        Reason::IssueLoop
-    } else {
-        Reason::NotDue
-    };
-    (now < until).then_some(Hold {
-        reason,
-        wanted: Some(cause.reason),
+        wanted: Some(cause),
         until: Some(until),
     })
 }
 
-fn issue(policy: &Policy, seen: &Observed, reason: Reason, now: Timestamp) -> Issue {
-    let compromised = reason == Reason::Compromised;
-    let mut unscheduled = due::unscheduled(seen, now);
-    if !matches!(reason, Reason::Rotated | Reason::Issued) {
+fn issue(seen: &Observed, reason: Reason, pace: Pace, now: Timestamp) -> Issue {
+    let generation = seen.next_generation();
+    let condemned = match seen.open_compromise() {
+        Some(_) => generation,
+        None => seen.condemned(),
+    };
+    let mut unscheduled = pace::issues(seen, now);
+    if !pace::is_in_turn(reason, seen, pace) {
         unscheduled.push(now);
     }
-    let handled = |history: Option<&Option<String>>, asked: &Option<String>| {
-        asked.clone().or_else(|| history.cloned().flatten())
-    };
-    let history = seen.history();
-    let rotate = handled(
-        history.map(|history| &history.rotate),
-        &seen.requests.rotate,
-    );
-    let answered = history.map(|history| &history.compromised);
+    let (history, recorded) = (seen.history(), seen.recorded.as_ref());
+    let rotate = seen.requests.rotate.as_ref();
+    let compromised = seen.requests.compromised.as_ref();
     Issue {
         reason,
-        generation: seen.next_generation(),
-        retired: retirees(policy, seen, compromised, now),
-        rotate,
-        compromised: handled(answered, &seen.requests.compromised),
+        generation,
+        retired: retire::left_behind(seen, condemned, now),
+        rotate: rotate
+            .or_else(|| history?.rotate.as_ref())
+            .or_else(|| recorded?.rotate.as_ref())
+            .cloned(),
+        compromised: compromised
+            .or_else(|| history?.compromised.as_ref())
+            .or_else(|| recorded?.compromised.as_ref())
+            .cloned(),
+        condemned,
         unscheduled,
     }
 }
 
-/// Everything that the new token leaves behind: what the history carried, its current token, and what it did not
-/// name.
-fn retirees(policy: &Policy, seen: &Observed, compromised: bool, now: Timestamp) -> Vec<Retired> {
-    let since = seen
-        .recorded
-        .as_ref()
-        .and_then(|recorded| recorded.history_since);
-    // A Secret that the status does not know starts a new history: everything unknown may have been published.
-    let since = since.filter(|_| seen.is_accepted());
-    let mut retired = retire::carried(policy, seen, now);
-    retired.extend(
-        seen.current()
-            .map(|current| current.retire(End::Overlap, now)),
-    );
-    if compromised {
-        retired
-            .iter_mut()
-            .for_each(|retired| retired.end = End::AtOnce);
-    }
-    retired.extend(retire::unlisted(seen).map(|listed| {
-        let entered = retire::enter(seen, listed, since, now);
-        if compromised {
-            Retired {
-                end: End::Settled,
-                ..entered
-            }
-        } else {
-            entered
-        }
-    }));
-    retired
-}
-
 /// Unknown tokens enter the history before anything is done about them.
-fn enter(seen: &Observed, now: Timestamp, plan: &mut Plan) {
-    if seen.activity == Activity::Suspended || !seen.is_accepted() {
-        return;
-    }
-    plan.steps
-        .extend(retire::with_unlisted(seen, now).map(Step::Enter));
+fn enter(seen: &Observed, now: Timestamp) -> Option<Step> {
+    let history = retire::with_unlisted(seen, now).filter(|_| seen.is_accepted())?;
+    Some(Step::Enter(Box::new(history)))
 }
 
-fn rewrite(seen: &Observed, plan: &mut Plan) {
+fn rewrite(seen: &Observed) -> Option<Step> {
     let differs = matches!(
         seen.secret,
         SecretSeen::Ours {
@@ -300,64 +258,71 @@ fn rewrite(seen: &Observed, plan: &mut Plan) {
             ..
         }
     );
-    if differs && seen.is_accepted() && seen.activity == Activity::Active {
-        plan.steps.push(Step::Rewrite);
-    }
+    (differs && seen.is_accepted() && seen.activity == Activity::Active).then_some(Step::Rewrite)
 }
 
-fn revoke(policy: &Policy, seen: &Observed, now: Timestamp, plan: &mut Plan) {
-    for retired in retire::pending(seen) {
-        let withheld = seen.activity == Activity::Suspended && retired.end != End::AtOnce;
-        if withheld || !seen.is_accepted() {
-            continue;
-        }
-        match retire::judge(policy, seen, retired, now) {
-            Verdict::Revoke => {
-                plan.steps.push(Step::Revoke {
-                    id: retired.id.clone(),
-                    end: retired.end,
-                });
-            }
-            Verdict::Keep { until, in_use } => {
-                plan.next = plan.next.min(until);
-                plan.in_use = plan
-                    .in_use
-                    .take()
-                    .or_else(|| in_use_until(policy, seen, retired, in_use));
-            }
-        }
-    }
-}
-
-fn in_use_until(
+/// What the rules say of each retired token; nothing while the status does not know the Secret.
+fn verdicts<'s>(
     policy: &Policy,
-    seen: &Observed,
-    retired: &Retired,
-    last_used: Option<Timestamp>,
-) -> Option<InUse> {
-    let until = retire::overlap(policy, seen, retired).1;
-    last_used.map(|last_used| InUse {
+    seen: &'s Observed,
+    now: Timestamp,
+) -> Vec<(&'s Retired, Verdict)> {
+    if !seen.is_accepted() {
+        return Vec::new();
+    }
+    let pending = retire::pending(seen).into_iter();
+    pending
+        .filter(|retired| !retire::is_withheld(seen, retired))
+        .map(|retired| (retired, retire::judge(policy, seen, retired, now)))
+        .collect()
+}
+
+fn revoke(verdicts: &[(&Retired, Verdict)]) -> Option<Step> {
+    let mut verdicts = verdicts.iter();
+    let (retired, _) = verdicts.find(|(_, verdict)| *verdict == Verdict::Revoke)?;
+    Some(Step::Revoke {
         id: retired.id.clone(),
-        last_used,
-        until,
+        end: retired.end,
+    })
+}
+
+fn in_use(policy: &Policy, seen: &Observed, verdicts: &[(&Retired, Verdict)]) -> Option<InUse> {
+    verdicts.iter().find_map(|(retired, verdict)| {
+        let Verdict::Keep {
+            in_use: Some(last_used),
+            ..
+        } = *verdict
+        else {
+            return None;
+        };
+        Some(InUse {
+            id: retired.id.clone(),
+            last_used,
+            until: retire::overlap(policy, seen, retired).latest,
+        })
     })
 }
 
 /// The next instant at which the plan changes by itself.
-fn wake(policy: &Policy, seen: &Observed, now: Timestamp, plan: &mut Plan) {
-    let due = plan.schedule.and_then(|schedule| schedule.due);
-    let expires = plan.schedule.and_then(|schedule| schedule.expires);
-    let instants = [due, expires].into_iter().flatten();
-    let ends = retire::pending(seen)
-        .into_iter()
-        .map(|r| retire::earliest(policy, seen, r));
-    plan.next = instants
-        .chain(ends)
-        .filter(|instant| *instant > now)
-        .fold(plan.next, Timestamp::min);
-    if plan.next <= now {
-        plan.next = after(now, SignedDuration::from_secs(1));
-    }
+fn next(
+    seen: &Observed,
+    hold: Option<Hold>,
+    schedule: Option<Schedule>,
+    verdicts: &[(&Retired, Verdict)],
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let kept = verdicts.iter().filter_map(|(_, verdict)| match verdict {
+        Verdict::Keep { until, .. } => Some(*until),
+        Verdict::Revoke => None,
+    });
+    let instants = [
+        Some(seen.next_look),
+        hold.and_then(|hold| hold.until),
+        schedule.and_then(|schedule| schedule.due),
+        schedule.and_then(|schedule| schedule.expires),
+    ];
+    let instants = instants.into_iter().flatten().chain(kept);
+    instants.filter(|instant| *instant > now).min()
 }
 
 impl Issue {
@@ -369,6 +334,7 @@ impl Issue {
             retired: self.retired.clone(),
             rotate: self.rotate.clone(),
             compromised: self.compromised.clone(),
+            condemned: self.condemned,
             unscheduled: self.unscheduled.clone(),
         }
     }

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use super::{Current, Policy, Renewal};
 
 /// How many percent of the validity the jitter takes at most.
-const JITTER_PERCENT: i32 = 10;
+const JITTER_PERCENT: u32 = 10;
 
 /// When a token is replaced, and what it was granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,30 +33,28 @@ pub fn schedule(
     let granted = current
         .expires
         .map(|expiry| expiry.duration_since(current.issued));
-    let validity = granted.or(policy.interval);
     let by_expiry = expires.zip(granted).map(|(expires, granted)| {
-        (
-            before(expires, lead(policy.renewal, granted)),
-            before(expires, granted / 2),
-        )
+        let lead = lead(policy.renewal, granted);
+        (before(expires, lead), before(expires, granted / 2))
     });
     let by_age = policy.interval.map(|interval| {
-        let half = granted.map_or(interval, |granted| granted.min(interval)) / 2;
+        let half = granted.unwrap_or(interval) / 2;
         (after(current.issued, interval), after(current.issued, half))
     });
-    let jitter = validity.map_or(SignedDuration::ZERO, |validity| {
-        validity / 100 * JITTER_PERCENT
-    });
-    let jitter = scale(jitter, fraction(seed, current.generation));
-    let due = [by_expiry, by_age].into_iter().flatten();
-    let due = due
+    let validity = granted.or(policy.interval).unwrap_or_default();
+    let jitter = scale(
+        scaled(validity, JITTER_PERCENT),
+        fraction(seed, current.generation),
+    );
+    let rules = [by_expiry, by_age].into_iter().flatten();
+    let due = rules
         .map(|(due, earliest)| before(due, jitter).max(earliest))
         .min();
     let asked = current.asked.map(SignedDuration::from_secs);
     // Backends store whole seconds or less: a second is no cap.
     let capped = granted
         .zip(asked)
-        .is_some_and(|(granted, asked)| granted < asked - SignedDuration::from_secs(2));
+        .is_some_and(|(granted, asked)| granted + SignedDuration::from_secs(2) < asked);
     Schedule {
         due,
         expires,
@@ -120,6 +118,7 @@ mod tests {
             published: issued,
             asked: asked.map(|asked| asked.as_secs()),
             extended: false,
+            farewell: 0,
         }
     }
 

@@ -1,0 +1,98 @@
+//! Writes a token into the Secret, and finds out who won if somebody else wrote it meanwhile.
+
+use super::round::Round;
+use super::{TokenHolder, secret};
+use crate::controller::error::Error;
+use crate::controller::outcome::Stop;
+use crate::iam::client::Check;
+use crate::iam::model::TokenValue;
+use crate::plan::token::{Current, Issue, Recorded, SecretSeen};
+
+/// So often a conflicting publish is tried anew over a Secret whose token is dead.
+const PUBLISHES: usize = 3;
+
+/// How a publish ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Published {
+    /// The Secret holds our token.
+    Won,
+    /// Somebody else's working token is there; ours is revoked.
+    Lost,
+}
+
+impl<K: TokenHolder> Round<'_, K> {
+    /// Writes the token into the Secret, whose version must be the one that was seen.
+    pub(super) async fn publish(
+        &mut self,
+        issue: &Issue,
+        mut current: Current,
+        value: &TokenValue,
+    ) -> Result<Published, Stop> {
+        for _ in 0..PUBLISHES {
+            current.published = self.now();
+            let history = issue.history(current.clone());
+            match self.put_secret(&history, value).await {
+                Ok(metadata) => {
+                    let now = self.now();
+                    let version = metadata.resource_version.clone();
+                    let recorded = Recorded::published(&self.sight.seen, &history, version, now);
+                    self.published(metadata, recorded, now);
+                    return Ok(Published::Won);
+                }
+                Err(error) if error.is_conflict() => {}
+                Err(error) => return Err(self.unpublished(&current, error).await),
+            }
+            if let Some(published) = self.conflict(&current).await? {
+                return Ok(published);
+            }
+        }
+        let operation = "publish the token over a Secret that changes all the time";
+        Err(Error::Silence { operation }.into())
+    }
+
+    /// A conflict: whose token is in the Secret now? `None` = a dead one or none at all, publish over it.
+    async fn conflict(&mut self, ours: &Current) -> Result<Option<Published>, Stop> {
+        let secret = self.read_secret().await?;
+        let seen = &self.sight.seen;
+        let won = seen
+            .history()
+            .filter(|history| history.current.id == ours.id);
+        if let (Some(history), Some(metadata)) = (won, self.sight.metadata.clone()) {
+            let now = self.now();
+            let version = metadata.resource_version.clone();
+            let recorded = Recorded::published(seen, history, version, now);
+            self.published(metadata, recorded, now);
+            return Ok(Some(Published::Won));
+        }
+        let is_alive = match &self.sight.seen.secret {
+            SecretSeen::Absent => false,
+            // What somebody else keeps in a Secret is not shown to the backend.
+            SecretSeen::Foreign => true,
+            SecretSeen::Ours { .. } => self.works(secret.as_ref().and_then(secret::value)).await?,
+        };
+        if !is_alive {
+            return Ok(None);
+        }
+        // Every send of ours was answered by a conflict, so nobody can hold our token.
+        self.revoke_token(&ours.id).await?;
+        Ok(Some(Published::Lost))
+    }
+
+    async fn works(&self, value: Option<TokenValue>) -> Result<bool, Error> {
+        let Some(value) = value else {
+            return Ok(false);
+        };
+        let check = self.backend.client.check(&value).await?;
+        Ok(matches!(check, Check::Works(_) | Check::NotRefused))
+    }
+
+    /// After an unknown outcome the token may be published or may yet be: it is left to the history. After a refusal
+    /// nobody can hold it.
+    async fn unpublished(&mut self, ours: &Current, error: Error) -> Stop {
+        if error.outcome_unknown() {
+            self.remember(|memory| memory.unanswered_publish = Some(ours.published));
+            return error.into();
+        }
+        self.discard(&ours.id, error.into()).await
+    }
+}

@@ -1,0 +1,81 @@
+//! How fast tokens may be issued out of turn: no backend and nobody who edits Secrets can make a storm of them.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::due::Cause;
+use super::schedule::after;
+use super::{End, Hold, Observed, retire};
+use crate::api::condition::Reason;
+
+/// The smallest distance of two issues out of turn, once there were several.
+pub type Pace = SignedDuration;
+
+/// How far back issues out of turn are counted.
+const WINDOW: SignedDuration = SignedDuration::from_hours(1);
+
+/// So many are free; each further one waits a minute, then two, four, …
+const FREE: usize = 3;
+
+/// So many within the window are a loop.
+const LOOP: usize = 6;
+
+/// When the latest tokens were issued out of turn: those that the history counts, and those that were never published.
+/// A Secret that is gone took its history along: then all that the backend lists count.
+pub(super) fn issues(seen: &Observed, now: Timestamp) -> Vec<Timestamp> {
+    let history = seen.history();
+    let counted = history.into_iter().flat_map(|history| &history.unscheduled);
+    let retired = history.into_iter().flat_map(|history| &history.retired);
+    let vain = retired.filter(|retired| retired.end == End::Settled);
+    let vain = vain.map(|retired| retired.issued);
+    let unknown = retire::unlisted(seen).map(|listed| listed.issued);
+    let all = counted.copied().chain(vain).chain(unknown);
+    let mut issues: Vec<Timestamp> = all.filter(|issued| after(*issued, WINDOW) > now).collect();
+    issues.sort_unstable();
+    issues.dedup();
+    issues.split_off(issues.len().saturating_sub(LOOP))
+}
+
+/// Whether an issue for this reason is in turn, and counts nothing: a first one, or a rotation on schedule. Validity
+/// shorter than the pace is a schedule that no user can ask for.
+pub(super) fn is_in_turn(reason: Reason, seen: &Observed, pace: Pace) -> bool {
+    let granted = seen.current().and_then(|current| {
+        let expires = current.expires?;
+        Some(expires.duration_since(current.issued))
+    });
+    match reason {
+        Reason::Issued => true,
+        Reason::Rotated => granted.is_none_or(|granted| granted >= pace),
+        _ => false,
+    }
+}
+
+/// What holds an issue back, if too many went before it. A compromised token cannot wait.
+pub(super) fn hold(seen: &Observed, cause: Cause, pace: Pace, now: Timestamp) -> Option<Hold> {
+    let on_schedule = cause.reason == Reason::Rotated && is_in_turn(cause.reason, seen, pace);
+    if on_schedule || cause.reason == Reason::Compromised {
+        return None;
+    }
+    let issues = issues(seen, now);
+    let until = allowed(&issues, pace);
+    let reason = if issues.len() >= LOOP {
+        Reason::IssueLoop
+    } else {
+        Reason::NotDue
+    };
+    (now < until).then_some(Hold {
+        reason,
+        wanted: Some(cause),
+        until: Some(until),
+    })
+}
+
+/// When the next token may be issued out of turn.
+fn allowed(issues: &[Timestamp], pace: Pace) -> Timestamp {
+    let Some(last) = issues.last().filter(|_| issues.len() >= FREE) else {
+        return Timestamp::MIN;
+    };
+    let doublings = u32::try_from(issues.len() - FREE)
+        .unwrap_or(u32::MAX)
+        .min(4);
+    after(*last, pace.saturating_mul(1 << doublings))
+}

@@ -1,0 +1,143 @@
+//! What a wanted token waits for.
+
+use super::*;
+
+#[test]
+fn a_rotation_waits_for_the_overlap_before_to_end() {
+    let mut seen = rotated();
+    seen.requests.rotate = Some("a".into());
+    let plan = decide(&seen, START + MINUTE);
+    assert_eq!(plan.step, None);
+    assert_eq!(
+        held(&plan),
+        (Reason::OverlapInProgress, Some(Reason::RotateRequested))
+    );
+    assert_eq!(plan.hold.unwrap().until, Some(START + HOUR * 24));
+}
+
+#[test]
+fn a_repair_does_not_wait_for_an_overlap() {
+    let mut seen = rotated();
+    seen.secret = SecretSeen::Absent;
+    let plan = decide(&seen, START + MINUTE);
+    assert_eq!(issued(&plan).reason, Reason::SecretMissing);
+}
+
+#[test]
+fn tokens_that_nobody_holds_delay_no_rotation() {
+    let mut seen = rotated();
+    edit(&mut seen).retired[0].end = End::Settled;
+    seen.requests.rotate = Some("a".into());
+    let plan = decide(&seen, START + SignedDuration::from_secs(1));
+    assert_eq!(issued(&plan).reason, Reason::RotateRequested);
+}
+
+#[test]
+fn suspension_holds_everything_but_a_compromise() {
+    let mut seen = steady();
+    seen.activity = Activity::Suspended;
+    seen.requests.rotate = Some("a".into());
+    let plan = decide(&seen, START);
+    assert_eq!(
+        held(&plan),
+        (Reason::Suspended, Some(Reason::RotateRequested))
+    );
+    seen.requests.compromised = Some("leak".into());
+    assert_eq!(issued(&decide(&seen, START)).reason, Reason::Compromised);
+}
+
+#[test]
+fn suspension_holds_even_a_dead_token() {
+    let mut seen = steady();
+    seen.activity = Activity::Suspended;
+    seen.listed = Some(vec![listed("t2", 2, START)]);
+    let plan = decide(&seen, START + HOUR * 100);
+    assert_eq!(held(&plan), (Reason::Suspended, Some(Reason::TokenExpired)));
+    let urgency = plan.hold.unwrap().wanted.unwrap().urgency;
+    assert_eq!(urgency, Urgency::Urgent);
+}
+
+/// A token that was asked to be rotated, after issues out of turn at these minutes.
+fn after_issues(minutes: &[i32]) -> Observed {
+    let mut seen = steady();
+    edit(&mut seen).unscheduled = minutes.iter().map(|&m| START + MINUTE * m).collect();
+    seen.requests.rotate = Some("a".into());
+    seen
+}
+
+/// How many minutes after the last issue the next one may be.
+fn pause(issues: &[i32]) -> Option<i64> {
+    let last = START + MINUTE * issues.last().copied().unwrap_or(0);
+    let hold = decide(&after_issues(issues), last).hold?;
+    Some(hold.until.unwrap().duration_since(last).as_mins())
+}
+
+#[test]
+fn three_issues_out_of_turn_are_free_then_each_waits_twice_as_long() {
+    assert_eq!(pause(&[0, 0]), None);
+    assert_eq!(pause(&[0, 1, 2]), Some(1));
+    assert_eq!(pause(&[0, 1, 2, 3]), Some(2));
+    assert_eq!(pause(&[0, 1, 2, 3, 5]), Some(4));
+    assert_eq!(pause(&[0, 1, 2, 3, 5, 9]), Some(8));
+    assert_eq!(pause(&[0, 1, 2, 3, 5, 9, 17]), Some(8), "and no longer");
+}
+
+#[test]
+fn a_loop_is_called_one_and_ends_with_the_hour() {
+    let seen = after_issues(&[0, 1, 2, 3, 5]);
+    let plan = decide(&seen, START + MINUTE * 5);
+    assert_eq!(held(&plan), (Reason::NotDue, Some(Reason::RotateRequested)));
+    let seen = after_issues(&[0, 1, 2, 3, 5, 9]);
+    let plan = decide(&seen, START + MINUTE * 10);
+    assert_eq!(held(&plan).0, Reason::IssueLoop);
+    assert_eq!(plan.next, Some(START + MINUTE * 17));
+    assert_eq!(decide(&seen, START + MINUTE * 69).hold, None, "forgotten");
+}
+
+#[test]
+fn issues_in_vain_count_too() {
+    let mut seen = after_issues(&[]);
+    edit(&mut seen).retired = (0..3)
+        .map(|number| Retired {
+            end: End::Settled,
+            issued: START + MINUTE * number,
+            ..retired(&format!("v{number}"), 3, START)
+        })
+        .collect();
+    let plan = decide(&seen, START + MINUTE * 2);
+    assert_eq!(held(&plan).0, Reason::NotDue);
+}
+
+#[test]
+fn a_lost_history_is_counted_by_the_list() {
+    let mut seen = touched(steady());
+    seen.secret = SecretSeen::Absent;
+    let tokens = (0..3).map(|n| listed(&format!("t{n}"), 1, START + MINUTE * n));
+    seen.listed = Some(tokens.collect());
+    let plan = decide(&seen, START + MINUTE * 2);
+    assert_eq!(held(&plan), (Reason::NotDue, Some(Reason::SecretMissing)));
+}
+
+#[test]
+fn schedules_and_compromises_do_not_wait_for_the_pace() {
+    let mut seen = after_issues(&[0, 1, 2, 3, 5, 9]);
+    seen.requests.rotate = None;
+    let due = decide(&seen, START).schedule.unwrap().due.unwrap();
+    edit(&mut seen).unscheduled = vec![due; 1];
+    assert_eq!(issued(&decide(&seen, due)).reason, Reason::Rotated);
+    let mut seen = after_issues(&[0, 1, 2, 3, 5, 9]);
+    seen.requests.compromised = Some("leak".into());
+    let plan = decide(&seen, START + MINUTE * 9);
+    assert_eq!(issued(&plan).reason, Reason::Compromised);
+}
+
+#[test]
+fn a_backend_that_grants_seconds_makes_no_storm() {
+    let mut seen = after_issues(&[0, 1, 2]);
+    seen.requests.rotate = None;
+    edit(&mut seen).current.issued = START + MINUTE * 2;
+    edit(&mut seen).current.expires = Some(START + MINUTE * 2 + SignedDuration::from_secs(20));
+    let due = decide(&seen, START).schedule.unwrap().due.unwrap();
+    let plan = decide(&seen, due);
+    assert_eq!(held(&plan), (Reason::NotDue, Some(Reason::Rotated)));
+}

@@ -22,6 +22,18 @@ help: ## List the targets
 build: ## Build operator and IAM server: one program, target/debug/kestra-iam-operator
 	@$(BUILD) --bin kestra-iam-operator
 
+.PHONY: demo
+demo: ## Show everything on a real Kubernetes until Ctrl-C, each line a fact just checked; ONCE=1 ends after the checks
+	@test -x $(TARGET)/debug/testbed-demo || echo "$$FIRST_TIME"
+	@$(BUILD) --bin kestra-iam-operator --bin testbed-demo
+	@exec $(TARGET)/debug/testbed-demo
+
+define FIRST_TIME
+The first time, the operator is compiled (about four minutes on two idle cores), and Kubernetes as well where no binaries
+of it are found (about five more). After that the demo takes a minute and a half.
+endef
+export FIRST_TIME
+
 .PHONY: cluster
 cluster: ## Run a real Kubernetes control plane until Ctrl-C, and print its KUBECONFIG
 	@$(BUILD) --quiet --bin testbed-cluster

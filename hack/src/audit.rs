@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
+use crate::log;
+
 /// The audit log of one API server. A request is in it before its answer is sent.
 #[derive(Clone, Debug)]
 pub struct AuditLog(PathBuf);
@@ -67,6 +69,12 @@ impl AuditLog {
             }
         }
         Ok(requests)
+    }
+
+    /// The whole log as it is written.
+    #[must_use]
+    pub fn text(&self) -> String {
+        log::read(&self.0)
     }
 
     fn open(&self) -> Result<File> {

@@ -7,6 +7,7 @@
 )]
 
 mod cluster;
+mod consumers;
 mod examples;
 mod generated;
 mod kubectl;

@@ -1,28 +1,20 @@
 //! Leaves a control plane running until Ctrl-C: `make cluster`.
 
 use anyhow::{Result, bail};
-use testbed::ControlPlane;
+use testbed::{ControlPlane, interrupted};
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> Result<()> {
     let runtime = Runtime::new()?;
-    let outcome = runtime.block_on(until_interrupted());
+    let outcome = runtime.block_on(async {
+        tokio::select! {
+            outcome = run() => outcome,
+            outcome = interrupted() => outcome,
+        }
+    });
     // A build under way is not waited for: Ctrl-C reaches it as well.
     runtime.shutdown_background();
     outcome
-}
-
-async fn until_interrupted() -> Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
-    tokio::select! {
-        outcome = run() => outcome,
-        _ = interrupt.recv() => Ok(()),
-        _ = terminate.recv() => Ok(()),
-        _ = hang_up.recv() => Ok(()),
-    }
 }
 
 async fn run() -> Result<()> {

@@ -193,6 +193,14 @@ impl ControlPlane {
         }
     }
 
+    /// All output of the three programs so far.
+    #[must_use]
+    pub fn logs(&self) -> String {
+        [&self.etcd, &self.api_server, &self.manager]
+            .map(Process::log)
+            .concat()
+    }
+
     /// The last lines of the three logs.
     #[must_use]
     pub fn tails(&self) -> String {

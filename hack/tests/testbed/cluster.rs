@@ -42,7 +42,7 @@ impl Cluster {
 }
 
 /// The programs that run with a file of `folder` as an argument, but for the shells around them.
-fn programs_of(folder: &Path) -> Vec<String> {
+pub(crate) fn programs_of(folder: &Path) -> Vec<String> {
     let folder = folder.to_str().unwrap();
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     let commands = processes.filter_map(|p| std::fs::read_to_string(p.path().join("cmdline")).ok());

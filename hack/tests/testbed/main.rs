@@ -11,4 +11,6 @@ mod cluster;
 #[cfg(test)]
 mod control_plane;
 #[cfg(test)]
+mod demo;
+#[cfg(test)]
 mod process;

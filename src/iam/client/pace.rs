@@ -49,7 +49,7 @@ mod tests {
     #[test]
     fn a_second_worth_comes_at_once_and_the_rest_at_the_rate() {
         let (pace, now) = (Pace::new(10), Instant::now());
-        let far = now + Duration::from_secs(60);
+        let far = now + Duration::from_mins(1);
         let waits: Vec<Duration> = (0..13)
             .map(|_| pace.reserve(now, far).unwrap() - now)
             .collect();
@@ -60,9 +60,9 @@ mod tests {
     #[test]
     fn a_pause_gives_back_one_second_worth_and_no_more() {
         let (pace, start) = (Pace::new(2), Instant::now());
-        let far = start + Duration::from_secs(600);
+        let far = start + Duration::from_mins(10);
         pace.reserve(start, far);
-        let later = start + Duration::from_secs(60);
+        let later = start + Duration::from_mins(1);
         let waits: Vec<Duration> = (0..3)
             .map(|_| pace.reserve(later, far).unwrap() - later)
             .collect();

@@ -1,6 +1,7 @@
 //! The embedded IAM server as a process.
 
 use std::ffi::OsStr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -34,12 +35,21 @@ impl IamServer {
     /// Starts the server on a free port; `args` are further flags, such as `--compat 2.x` or those of a
     /// [`DrivenClock`](crate::DrivenClock).
     pub async fn start(binary: &Path, args: &[impl AsRef<OsStr>]) -> Result<Self> {
+        Self::start_on(Ipv4Addr::LOCALHOST.into(), binary, args).await
+    }
+
+    /// The same on another address of this machine.
+    pub async fn start_on(
+        address: IpAddr,
+        binary: &Path,
+        args: &[impl AsRef<OsStr>],
+    ) -> Result<Self> {
         let command = ServerCommand {
             binary: binary.to_owned(),
             args: args.iter().map(|arg| arg.as_ref().into()).collect(),
             scratch: Scratch::new("iam-server")?,
         };
-        let process = command.start("127.0.0.1:0")?;
+        let process = command.start(&SocketAddr::new(address, 0).to_string())?;
         let url = await_url(&process).await?;
         let admin_token = std::fs::read_to_string(command.token_file())
             .context("the server left no token of its superadmin")?;

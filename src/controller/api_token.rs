@@ -57,7 +57,7 @@ impl Kind for ApiToken {
         (&status.conditions, status.observed_generation)
     }
 
-    fn identity(_: &ApiTokenStatus) -> Option<(&str, &str)> {
+    fn identity(_: &ApiTokenStatus) -> Option<String> {
         None
     }
 

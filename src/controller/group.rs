@@ -50,8 +50,9 @@ impl Kind for Group {
         (&status.conditions, status.observed_generation)
     }
 
-    fn identity(status: &GroupStatus) -> Option<(&str, &str)> {
-        Some((status.id.as_deref()?, status.group_name.as_deref()?))
+    fn identity(status: &GroupStatus) -> Option<String> {
+        let (id, name) = (status.id.as_ref()?, status.group_name.as_ref()?);
+        Some(format!("{id} {name}"))
     }
 
     fn expirations(_: &GroupStatus) -> Vec<Timestamp> {
@@ -65,14 +66,13 @@ impl Kind for Group {
     }
 
     async fn live(pass: &mut Pass<Self>, backend: &Backend) -> Result<(), Stop> {
-        let name = name(pass).to_owned();
-        backend
-            .guard(pass.namespace())
-            .group(&name)
-            .map_err(Blocked::from)?;
+        let roles = roles(pass, backend);
+        if let (None, Some(trouble)) = (&pass.status.id, &roles.trouble) {
+            // There is nothing to take away, so nothing is asked of the backend.
+            return Err(trouble.clone().into());
+        }
         let seen = observe(pass, backend).await?;
         let standing = plan(pass, backend, seen);
-        let roles = roles(pass, backend);
         apply(pass, backend, standing, roles).await
     }
 
@@ -168,6 +168,7 @@ fn plan(pass: &Pass<Group>, backend: &Backend, seen: Seen<wire::Group>) -> Stand
     named::plan(pass, backend, name(pass), policy, seen)
 }
 
+/// The roles that its members are to share; a name that is not permitted is a refusal of them all.
 fn roles(pass: &Pass<Group>, backend: &Backend) -> Resolved<ScopedRole> {
     let spec = &pass.object.spec;
     let resolver = Resolver {
@@ -176,7 +177,12 @@ fn roles(pass: &Pass<Group>, backend: &Backend) -> Resolved<ScopedRole> {
         instance: &spec.instance_ref,
         namespace: pass.namespace(),
     };
-    resolver.roles(&spec.roles)
+    let verdict = backend.guard(pass.namespace()).group(name(pass));
+    let roles = resolver.roles(&spec.roles);
+    Resolved {
+        trouble: Blocked::graver(verdict.err().map(Blocked::from), roles.trouble),
+        ..roles
+    }
 }
 
 async fn apply(
@@ -193,7 +199,7 @@ async fn apply(
         (Standing::Refuse(reason), _) => {
             return Err(named::refused(reason, Sort::Group, name(pass)).into());
         }
-        // A group that its roles cannot be given to is not made.
+        // A group that cannot be given its roles is not made.
         (Standing::Create | Standing::Adopt(_), Some(trouble)) => {
             return Err(trouble.clone().into());
         }
@@ -205,8 +211,10 @@ async fn apply(
         (Standing::Keep(group), _) => keep(pass, group).await?,
     };
     let id = group.id.clone();
+    if roles.is_refused() {
+        return grant(pass, backend, &id, roles).await;
+    }
     let described = describe(pass, backend, group).await;
-    // What is not permitted goes even if the description cannot be written.
     grant(pass, backend, &id, roles).await?;
     described
 }

@@ -47,8 +47,9 @@ pub trait Kind:
     fn status(&self) -> Option<&Self::Status>;
     /// The conditions in a status, and the generation that it speaks of.
     fn conditions(status: &Self::Status) -> (&[Condition], Option<i64>);
-    /// What others have to know of it, as its status says: its id and name at the backend, if it has any.
-    fn identity(status: &Self::Status) -> Option<(&str, &str)>;
+    /// What those who refer to it have to know, as its status says: they are woken when it changes. `None` = it cannot be
+    /// referred to.
+    fn identity(status: &Self::Status) -> Option<String>;
     /// When the tokens that a status names expire.
     fn expirations(status: &Self::Status) -> Vec<Timestamp>;
     /// The objects of its namespace that it refers to.

@@ -29,8 +29,8 @@ pub struct Memory(Mutex<Inner>);
 struct Inner {
     entries: HashMap<(Key, String), EntryMemory>,
     failures: HashMap<Key, u32>,
-    /// The id and name at the backend that objects were last seen to have.
-    identities: HashMap<Key, Option<(String, String)>>,
+    /// What objects were last seen to be for those who refer to them.
+    identities: HashMap<Key, Option<String>>,
     /// The newest resourceVersion that an answered write of ours gave an object.
     written: HashMap<Key, String>,
 }
@@ -62,9 +62,8 @@ impl Memory {
         self.lock().failures.remove(key);
     }
 
-    /// Notes what the watch shows of an object's identity at the backend, and tells whether it is news.
-    pub fn identify(&self, key: &Key, identity: Option<(&str, &str)>) -> bool {
-        let identity = identity.map(|(id, name)| (id.to_owned(), name.to_owned()));
+    /// Notes what the watch shows of an object's identity, and tells whether it is news.
+    pub fn identify(&self, key: &Key, identity: Option<String>) -> bool {
         let mut inner = self.lock();
         let known = inner.identities.insert(key.clone(), identity.clone());
         known.flatten() != identity

@@ -41,6 +41,12 @@ pub struct Resolved<T> {
 }
 
 impl<T> Resolved<T> {
+    /// Whether the guardrails do not permit all of it.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.trouble.as_ref().is_some_and(Blocked::is_refusal)
+    }
+
     fn gather(results: impl IntoIterator<Item = Result<T, Blocked>>) -> Self {
         let (mut found, mut trouble) = (Vec::new(), None);
         for result in results {

@@ -48,8 +48,10 @@ impl Kind for Role {
         (&status.conditions, status.observed_generation)
     }
 
-    fn identity(status: &RoleStatus) -> Option<(&str, &str)> {
-        Some((status.id.as_deref()?, status.role_name.as_deref()?))
+    fn identity(status: &RoleStatus) -> Option<String> {
+        let (id, name) = (status.id.as_ref()?, status.role_name.as_ref()?);
+        // Whoever refers to it is judged by what it allows.
+        Some(format!("{id} {name} {:?}", status.applied_permissions))
     }
 
     fn expirations(_: &RoleStatus) -> Vec<Timestamp> {
@@ -217,6 +219,7 @@ async fn apply(
 async fn create(pass: &mut Pass<Role>, backend: &Backend) -> Result<(), Stop> {
     let name = name(pass).to_owned();
     let _reserved = named::reserve(backend, Sort::Role, &name)?;
+    unused(pass, backend, &name).await?;
     pass.hold(&[]).await?;
     pass.status.adopted = false;
     pass.context.leadership.guard().map_err(Error::from)?;
@@ -225,6 +228,23 @@ async fn create(pass: &mut Pass<Role>, backend: &Backend) -> Result<(), Stop> {
     written(pass, &role);
     note(pass, backend, &role);
     Ok(())
+}
+
+/// Looks for the name once more: unlike those of accounts and groups, the backend takes it a second time. What is found
+/// is judged by the next pass.
+async fn unused(pass: &mut Pass<Role>, backend: &Backend, name: &str) -> Result<(), Stop> {
+    match backend.client.find_role(name).await {
+        Ok(None) => return Ok(()),
+        Ok(Some(role)) => {
+            backend
+                .inventory
+                .write(|tables, stamp| tables.roles.put(role, stamp));
+            pass.wake_at(pass.context.clock.now());
+        }
+        Err(client::Error::Ambiguous { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Err(named::refused(Reason::NameConflict, Sort::Role, name).into())
 }
 
 /// Writes down what the role was before anything of it is changed: a crash must not make it look like ours.

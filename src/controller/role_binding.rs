@@ -44,7 +44,7 @@ impl Kind for RoleBinding {
         (&status.conditions, status.observed_generation)
     }
 
-    fn identity(_: &RoleBindingStatus) -> Option<(&str, &str)> {
+    fn identity(_: &RoleBindingStatus) -> Option<String> {
         None
     }
 

@@ -51,8 +51,9 @@ impl Kind for ServiceAccount {
         (&status.conditions, status.observed_generation)
     }
 
-    fn identity(status: &ServiceAccountStatus) -> Option<(&str, &str)> {
-        Some((status.id.as_deref()?, status.account_name.as_deref()?))
+    fn identity(status: &ServiceAccountStatus) -> Option<String> {
+        let (id, name) = (status.id.as_ref()?, status.account_name.as_ref()?);
+        Some(format!("{id} {name}"))
     }
 
     fn expirations(status: &ServiceAccountStatus) -> Vec<Timestamp> {
@@ -73,11 +74,15 @@ impl Kind for ServiceAccount {
 
     async fn live(pass: &mut Pass<Self>, backend: &Backend) -> Result<(), Stop> {
         let name = account::name(pass, backend);
-        account::permitted(pass, backend, &name)?;
-        quota::permitted(pass, backend)?;
+        let permitted = account::permitted(pass, backend, &name);
+        let permitted = permitted.and_then(|()| quota::permitted(pass, backend));
+        let wanted = Wanted::resolve(pass, backend, permitted);
+        if pass.status.id.is_none() {
+            // There is nothing to take away, so nothing is asked of the backend.
+            wanted.whole()?;
+        }
         let seen = account::observe(pass, backend, &name).await?;
         let standing = account::plan(pass, backend, &name, seen)?;
-        let wanted = Wanted::resolve(pass, backend);
         if pass.is_suspended() {
             named::suspended(pass);
         }

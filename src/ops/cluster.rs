@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use axum::http::HeaderValue;
+use axum::http::header::USER_AGENT;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube::client::ClientBuilder;
@@ -10,6 +12,9 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
 use super::deadline::DeadlineLayer;
+
+/// How the API server's audit log knows us.
+const OURSELVES: &str = concat!("kestra-iam-operator/", env!("CARGO_PKG_VERSION"));
 
 /// How the cluster is reached.
 #[derive(Clone, Debug)]
@@ -62,6 +67,9 @@ impl Cluster {
                 .map_err(|error| Error::Nothing(Box::new(error)))?,
         };
         config.connect_timeout = Some(options.connect_timeout);
+        config
+            .headers
+            .push((USER_AGENT, HeaderValue::from_static(OURSELVES)));
         let url = config.cluster_url.to_string();
         let namespace = config.default_namespace.clone();
         let builder =

@@ -1,15 +1,17 @@
 //! What tests see and do at the backend, and to objects.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use kestra_iam_operator::iam::client::{Account, AccountSpec, Error, Subject};
-use kestra_iam_operator::iam::model::{GroupId, PrincipalId, RoleId};
+use kestra_iam_operator::iam::client::{Account, AccountSpec, Error, NewToken, Owner, Subject};
+use kestra_iam_operator::iam::model::{GroupId, PrincipalId, RoleId, TokenValue};
 use kestra_iam_operator::iam::wire::{BindingRequest, Group, GroupRequest, Role, RoleRequest};
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use testbed::wait_for;
 
-use crate::scene::{Scene, find};
+use crate::gate::Gate;
+use crate::scene::{Scene, World, find};
 
 impl Scene {
     /// In the shared world, with an instance that allows everything and is swept every second.
@@ -18,6 +20,18 @@ impl Scene {
             "guardrails": {"unrestricted": true}, "resync": {"objects": "1s", "tokens": "1h"},
         }))
         .await
+    }
+
+    /// In the shared world behind a gate, with these fields of the instance.
+    pub async fn behind_gate(fields: Value) -> (Self, Gate) {
+        let scene = Self::inside(World::shared().await).await;
+        let gate = Gate::to(scene.world.server.url()).await;
+        let mut all = json!({"url": gate.url()});
+        all.as_object_mut()
+            .unwrap()
+            .extend(fields.as_object().unwrap().clone());
+        scene.connect(all).await;
+        (scene, gate)
     }
 
     /// A name that no other test has.
@@ -162,6 +176,19 @@ impl Scene {
             namespace_id: None,
         };
         self.backend.create_binding(&request).await.unwrap();
+    }
+
+    /// Somebody issues a token by hand.
+    pub async fn issue(&self, account: &PrincipalId, lifetime: Duration) -> TokenValue {
+        let request = NewToken {
+            name: "by-hand".to_owned(),
+            description: String::new(),
+            lifetime: Some(lifetime),
+            extended: false,
+        };
+        let owner = Owner::Account(account.clone());
+        let issued = self.backend.issue_token(&owner, &request).await.unwrap();
+        issued.full_token
     }
 
     /// The id of a role by its name.

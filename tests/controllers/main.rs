@@ -1,6 +1,20 @@
 //! The controllers against a real control plane and a real IAM server, both over HTTP.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod adoption;
+mod authority;
 mod backend;
+mod faults;
+mod gate;
+mod guardrails;
+mod instances;
 mod kinds;
+mod references;
 mod scene;
 mod thread;

@@ -136,6 +136,10 @@ pub struct Scene {
     kube: kube::Client,
     /// An administrator's view of the backend.
     pub backend: Backend,
+    /// The backend's address.
+    pub url: String,
+    /// An administrator's token there.
+    pub admin: String,
     pub namespace: String,
     /// The instance's name.
     pub instance: String,
@@ -163,16 +167,35 @@ impl Scene {
         scene
     }
 
+    /// In the shared world, but with a server of its own and an instance that allows everything.
+    pub async fn at(server: &IamServer, fields: Value) -> Self {
+        let world = World::shared().await;
+        let scene = Self::of(world, server.url(), server.admin_token(), None).await;
+        let mut all = json!({"guardrails": {"unrestricted": true}});
+        merge(&mut all, fields);
+        scene.connect(all).await;
+        scene
+    }
+
     /// A namespace, and nothing else yet.
     pub async fn inside(world: Arc<World>) -> Self {
+        let (url, admin) = (world.server.url(), world.server.admin_token());
+        let (url, admin) = (url.to_owned(), admin.to_owned());
+        Self::of(world, &url, &admin, None).await
+    }
+
+    /// A namespace and a view of the backend at `url`, and nothing else yet.
+    pub async fn of(world: Arc<World>, url: &str, admin: &str, ca: Option<&str>) -> Self {
         let namespace = world.plane.namespace("team").await.unwrap().to_string();
-        let credential = Credential::Bearer(TokenValue::new(world.server.admin_token().to_owned()));
-        let mut config = Config::new(world.server.url(), "main", credential, Clock::system());
+        let credential = Credential::Bearer(TokenValue::new(admin.to_owned()));
+        let mut config = Config::new(url, "main", credential, Clock::system());
         config.requests_per_second = 10_000;
-        let backend = Backend::new(&config).unwrap();
+        config.ca = ca.map(|ca| ca.as_bytes().to_vec());
         Self {
-            backend,
+            backend: Backend::new(&config).unwrap(),
             kube: world.plane.client().await.unwrap(),
+            url: url.to_owned(),
+            admin: admin.to_owned(),
             instance: namespace.clone(),
             namespace,
             world,
@@ -181,7 +204,7 @@ impl Scene {
 
     /// The operator's credential and the instance.
     pub async fn connect(&self, fields: Value) {
-        self.put_credential(self.world.server.admin_token()).await;
+        self.put_credential(&self.admin).await;
         self.world.apply(&self.instance(fields)).await;
     }
 
@@ -198,7 +221,7 @@ impl Scene {
     /// The instance with these fields besides the usual ones.
     pub fn instance(&self, fields: Value) -> Value {
         let mut spec = json!({
-            "url": self.world.server.url(),
+            "url": self.url,
             "credentials": {"secretRef": {"name": self.instance}},
             "allowedNamespaces": {"names": [self.namespace]},
             "lastUsedGranularity": "1s",

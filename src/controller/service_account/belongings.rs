@@ -28,7 +28,12 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    pub(super) fn resolve(pass: &Pass<ServiceAccount>, backend: &Backend) -> Self {
+    /// Resolves the spec's references; `permitted` says whether the account itself may be as it is declared.
+    pub(super) fn resolve(
+        pass: &Pass<ServiceAccount>,
+        backend: &Backend,
+        permitted: Result<(), Blocked>,
+    ) -> Self {
         let spec = &pass.object.spec;
         let resolver = Resolver {
             context: &pass.context,
@@ -38,10 +43,11 @@ impl Wanted {
         };
         let members = resolver.members(&spec.groups);
         let roles = resolver.roles(&spec.roles);
+        let trouble = Blocked::graver(members.trouble, roles.trouble);
         Self {
             members: members.found,
             roles: roles.found,
-            trouble: Blocked::graver(members.trouble, roles.trouble),
+            trouble: Blocked::graver(permitted.err(), trouble),
         }
     }
 

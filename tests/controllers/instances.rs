@@ -1,0 +1,314 @@
+//! Instances: what their status tells, how they are reached, how much of the backend is used.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use testbed::IamServer;
+use tokio::time::Instant;
+
+use crate::authority::{Secured, authority};
+use crate::gate::{Passed, Verdict};
+use crate::scene::{Scene, World, find, own_address};
+
+fn one_token() -> Value {
+    json!({"tokens": [{"name": "default", "lifetime": "1h"}]})
+}
+
+async fn connected(scene: &Scene) -> Value {
+    let instance = scene.instance.clone();
+    scene.condition("kci", &instance, "Ready", "True", "").await
+}
+
+#[tokio::test]
+async fn a_status_tells_what_the_backend_is() {
+    let scene = Scene::new().await;
+    let status = connected(&scene).await["status"].clone();
+    assert_eq!(status["version"], "1.3.26");
+    assert_eq!(status["edition"], "EE");
+    assert_eq!(status["protocol"], "1.x");
+    assert_eq!(status["tenant"], "main");
+    let me = scene.backend.me().await.unwrap();
+    assert_eq!(status["identity"]["id"], me.id.as_str());
+    assert_eq!(status["identity"]["superAdmin"], true);
+    let uuid = scene.backend.configs().await.unwrap().uuid;
+    assert_eq!(status["uuid"], json!(uuid));
+    assert!(
+        status["credentialExpirationTime"].is_null(),
+        "the admin's token never expires"
+    );
+}
+
+#[tokio::test]
+async fn the_end_of_the_credential_is_told_in_time() {
+    let scene = Scene::inside(World::shared().await).await;
+    let operator = scene.account_by_hand(&scene.unique("operator"), "").await;
+    let admin = scene.role_id("Admin").await;
+    scene
+        .grant_by_hand(&crate::backend::principal(operator.id.as_str()), &admin)
+        .await;
+    let token = scene.issue(&operator.id, Duration::from_hours(48)).await;
+    scene.put_credential(token.expose()).await;
+    let instance = scene.instance(json!({"guardrails": {"unrestricted": true}}));
+    scene.world.apply(&instance).await;
+    let object = connected(&scene).await;
+    let said = find(&object, "Expiring");
+    assert_eq!(said["status"], "True", "{object:#}");
+    assert!(object["status"]["credentialExpirationTime"].is_string());
+}
+
+#[tokio::test]
+async fn a_server_of_the_second_line() {
+    let world = World::shared().await;
+    let mut flags = vec!["--compat".to_owned(), "2.x".to_owned()];
+    flags.extend(world.clock.args().map(|arg| arg.display().to_string()));
+    let server = IamServer::start(crate::scene::binary(), &flags)
+        .await
+        .unwrap();
+    let scene = Scene::at(&server, json!({})).await;
+    assert_eq!(connected(&scene).await["status"]["protocol"], "2.x");
+    let permissions = json!({"FLOW": ["VIEW", "LIST"]});
+    let spec = json!({"roleName": "reader", "permissions": permissions});
+    scene.apply("Role", "reader", spec).await;
+    let spec = json!({"groupName": "bots", "roles": [{"kind": "Role", "name": "reader"}]});
+    scene.apply("Group", "bots", spec).await;
+    let mut spec = one_token();
+    spec["groups"] = json!([{"kind": "Group", "name": "bots"}]);
+    spec["roles"] = json!([{"kind": "External", "name": "Viewer"}]);
+    scene.apply("ServiceAccount", "ci", spec).await;
+    let id = scene.id("ksa", "ci").await;
+    scene
+        .has_effective(&id, &["reader@* GROUP", "Viewer@* BINDING"])
+        .await;
+    assert!(scene.works(&scene.value("ci-default").await).await);
+    for (kind, name) in [("ksa", "ci"), ("kgrp", "bots"), ("krole", "reader")] {
+        scene.delete(kind, name).await;
+    }
+}
+
+/// An `Instance` of the scene's namespace, with its credential beside it.
+async fn own_instance(scene: &Scene, fields: Value) {
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": {"name": "credential", "namespace": scene.namespace},
+        "stringData": {"token": scene.admin},
+    });
+    scene.world.apply(&secret).await;
+    let mut spec = json!({"url": scene.url, "credentials": {"secretRef": {"name": "credential"}}});
+    spec.as_object_mut()
+        .unwrap()
+        .extend(fields.as_object().unwrap().clone());
+    let instance = json!({
+        "apiVersion": "kestra-iam.dev/v1alpha1", "kind": "Instance",
+        "metadata": {"name": "own", "namespace": scene.namespace}, "spec": spec,
+    });
+    scene.world.apply(&instance).await;
+}
+
+#[tokio::test]
+async fn an_instance_of_ones_own_works_over_tls_without_guardrails() {
+    let world = World::shared().await;
+    let secured = Secured::start(&world, own_address()).await;
+    let (url, admin) = (secured.server.url(), secured.server.admin_token());
+    let scene = Scene::of(Arc::clone(&world), url, admin, Some(&secured.ca)).await;
+    own_instance(&scene, json!({"tls": {"caBundle": secured.ca}})).await;
+    scene.condition("ki", "own", "Ready", "True", "").await;
+    let mut spec = one_token();
+    spec["instanceRef"] = json!({"kind": "Instance", "name": "own"});
+    spec["roles"] = json!([{"kind": "External", "name": "Admin"}]);
+    scene.apply("ServiceAccount", "ci", spec).await;
+    let id = scene.id("ksa", "ci").await;
+    scene.has_effective(&id, &["Admin@* BINDING"]).await;
+    assert!(scene.works(&scene.value("ci-default").await).await);
+    scene.delete("ksa", "ci").await;
+}
+
+#[tokio::test]
+async fn an_instance_of_ones_own_may_not_point_anywhere() {
+    let scene = Scene::inside(World::shared().await).await;
+    let api_server = scene.world.plane.url().to_owned();
+    for (url, says) in [
+        (scene.url.as_str(), "starts with https://"),
+        ("https://kestra.example.com", "--instance-hosts"),
+        (
+            "https://localhost:8443",
+            "an address that no Instance may use",
+        ),
+        (api_server.as_str(), "--instance-hosts"),
+    ] {
+        own_instance(&scene, json!({"url": url})).await;
+        let said = scene.complaint("ki", "own", "NotAllowed").await;
+        assert!(said.contains(says), "{url}: {said}");
+    }
+    let spec = json!({"instanceRef": {"kind": "Instance", "name": "own"}});
+    scene.apply("ServiceAccount", "ci", spec).await;
+    scene.complaint("ksa", "ci", "NotAllowed").await;
+}
+
+#[tokio::test]
+async fn whom_to_trust_is_said_in_the_spec_or_in_a_secret() {
+    let world = World::shared().await;
+    let secured = Secured::start(&world, IpAddr::V4(Ipv4Addr::LOCALHOST)).await;
+    let (url, admin) = (secured.server.url(), secured.server.admin_token());
+    let scene = Scene::of(Arc::clone(&world), url, admin, Some(&secured.ca)).await;
+    let (_, stranger) = authority("a stranger");
+    let trusting = |tls: Value| json!({"tls": tls, "guardrails": {"unrestricted": true}});
+    scene.connect(trusting(json!({"caBundle": stranger}))).await;
+    let said = scene
+        .complaint("kci", &scene.instance, "BackendUnavailable")
+        .await;
+    assert!(said.contains("issuer is unknown"), "{said}");
+    scene
+        .patch_instance(json!({"tls": {"caBundle": secured.ca}}))
+        .await;
+    connected(&scene).await;
+
+    let name = scene.unique("ca");
+    let refer = json!({"tls": {"caBundle": null, "caSecretRef": {"name": name}}});
+    scene.patch_instance(refer).await;
+    let said = scene
+        .complaint("kci", &scene.instance, "CredentialMissing")
+        .await;
+    assert!(said.contains(&name), "{said}");
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": {"name": name, "namespace": "operator"}, "stringData": {"ca.crt": secured.ca},
+    });
+    world.apply(&secret).await;
+    connected(&scene).await;
+    let nonsense = json!({"stringData": {"ca.crt": "-----BEGIN CERTIFICATE-----\n!"}});
+    let patch = nonsense.to_string();
+    let args = [
+        "patch",
+        "secret",
+        name.as_str(),
+        "-n",
+        "operator",
+        "--type=merge",
+        "-p",
+        &patch,
+    ];
+    world.kubectl(&args, "").await;
+    let said = scene.complaint("kci", &scene.instance, "Invalid").await;
+    assert!(said.contains("PEM"), "{said}");
+}
+
+#[tokio::test]
+async fn no_more_requests_are_under_way_than_the_budget_says() {
+    let (scene, gate) = Scene::behind_gate(json!({
+        "guardrails": {"unrestricted": true}, "budget": {"inFlight": 2, "requestsPerSecond": 1000},
+    }))
+    .await;
+    gate.rule(|_, _| Verdict::Late(Duration::from_millis(100)));
+    for name in ["a", "b", "c", "d", "e", "f"] {
+        scene
+            .apply("Group", name, json!({"groupName": scene.unique(name)}))
+            .await;
+        scene.apply("ServiceAccount", name, json!({})).await;
+    }
+    for name in ["a", "b", "c", "d", "e", "f"] {
+        scene.ready("kgrp", name).await;
+        scene.ready("ksa", name).await;
+    }
+    assert_eq!(gate.most(), 2);
+}
+
+#[tokio::test]
+async fn no_more_requests_are_sent_per_second_than_the_budget_says() {
+    let per_second = 5;
+    let (scene, gate) = Scene::behind_gate(json!({
+        "guardrails": {"unrestricted": true}, "budget": {"inFlight": 16, "requestsPerSecond": per_second},
+        // Each look makes no new budget.
+        "resync": {"objects": "1s", "tokens": "1h"},
+    }))
+    .await;
+    scene
+        .wait("the first request", async || {
+            (!gate.passed().is_empty()).then_some(())
+        })
+        .await;
+    let start = Instant::now();
+    scene
+        .wait("thirty more", async || {
+            (gate.passed().len() > 30).then_some(())
+        })
+        .await;
+    // A second's worth at once, and the rest at the rate.
+    let least = Duration::from_secs(30 / per_second - 2);
+    assert!(start.elapsed() >= least, "{:?}", start.elapsed());
+    scene.apply("ServiceAccount", "ci", json!({})).await;
+    scene.ready("ksa", "ci").await;
+}
+
+#[tokio::test]
+async fn nobody_waits_longer_than_the_timeout_says() {
+    let (scene, gate) = Scene::behind_gate(json!({
+        "guardrails": {"unrestricted": true}, "timeouts": {"connect": "1s", "request": "2s"},
+    }))
+    .await;
+    connected(&scene).await;
+    gate.rule(|_, _| Verdict::Silence);
+    let start = Instant::now();
+    scene
+        .patch_instance(json!({"lastUsedGranularity": "2s"}))
+        .await;
+    let said = scene
+        .complaint("kci", &scene.instance, "BackendUnavailable")
+        .await;
+    assert!(said.contains("no complete answer in time"), "{said}");
+    assert!(start.elapsed() >= Duration::from_secs(2));
+    scene
+        .patch_instance(json!({"timeouts": {"request": "1h"}}))
+        .await;
+    gate.rule(|_, _| Verdict::Late(Duration::from_millis(2500)));
+    connected(&scene).await;
+}
+
+#[tokio::test]
+async fn a_sweep_is_a_handful_of_requests_and_a_steady_account_none() {
+    let (scene, gate) = Scene::behind_gate(json!({"guardrails": {"unrestricted": true}})).await;
+    scene.apply("ServiceAccount", "ci", one_token()).await;
+    let bots = json!({"groupName": scene.unique("g")});
+    scene.apply("Group", "bots", bots).await;
+    let account = scene.id("ksa", "ci").await;
+    let group = scene.id("kgrp", "bots").await;
+    let mark = gate.passed().len();
+    // One more look at everything.
+    scene
+        .patch_instance(json!({"lastUsedGranularity": "2s"}))
+        .await;
+    let (account, group) = (
+        format!("/api/v1/main/service-accounts/{account}"),
+        format!("/api/v1/main/groups/{group}"),
+    );
+    let looked = |passed: &Passed| passed.path == group;
+    scene
+        .wait("a look at the group", async || {
+            gate.passed()[mark..].iter().any(looked).then_some(())
+        })
+        .await;
+    let change = json!({"spec": {"description": "x"}});
+    scene.patch("ksa", "ci", change).await;
+    scene.ready("ksa", "ci").await;
+    let since = gate.passed().split_off(mark);
+    let since: BTreeSet<String> = since
+        .iter()
+        .map(|passed| format!("{} {}", passed.method, passed.path))
+        .collect();
+    let expected = [
+        "GET /api/v1/configs",
+        "GET /api/v1/me",
+        "GET /api/v1/me/api-tokens",
+        "GET /api/v1/main/service-accounts",
+        "GET /api/v1/main/groups/search",
+        "GET /api/v1/main/roles/search",
+        "GET /api/v1/main/bindings/search",
+        &format!("GET {group}"),
+        // The change of the account alone.
+        &format!("GET {account}"),
+        &format!("PUT {account}"),
+    ];
+    assert_eq!(since, expected.map(str::to_owned).into());
+}

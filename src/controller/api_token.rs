@@ -157,7 +157,9 @@ async fn observe(pass: &Pass<ApiToken>, backend: &Backend) -> Result<(Owner, Str
         }
         (None, user) => {
             let name = user.clone().unwrap_or_default();
-            (Owner::User(user_id(pass, &resolver, &name).await?), name)
+            let id = user_id(pass, &resolver, &name).await?;
+            resolver.ordinary(&name, &id).await?;
+            (Owner::User(id), name)
         }
     };
     if backend.is_self(id(&owner)) {

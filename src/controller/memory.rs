@@ -65,8 +65,10 @@ impl Memory {
     /// Notes what the watch shows of an object's identity, and tells whether it is news.
     pub fn identify(&self, key: &Key, identity: Option<String>) -> bool {
         let mut inner = self.lock();
-        let known = inner.identities.insert(key.clone(), identity.clone());
-        known.flatten() != identity
+        let old = inner.identities.get(key).and_then(Option::as_ref);
+        let is_news = old != identity.as_ref();
+        inner.identities.insert(key.clone(), identity);
+        is_news
     }
 
     /// All objects of a kind that were seen and not forgotten.

@@ -13,7 +13,7 @@ use crate::api::reference::{
     GroupKind, GroupRef, InstanceRef, RoleGrant, RoleKind, RoleRef, Subject as SubjectRef,
     SubjectKind,
 };
-use crate::iam::client::Subject;
+use crate::iam::client::{self, Subject};
 use crate::iam::model::{GroupId, PrincipalId, RoleId};
 use crate::plan::grant::{Grant, Member};
 use crate::plan::guardrail::Refusal;
@@ -281,10 +281,13 @@ impl Resolver<'_> {
     pub async fn ordinary(&self, name: &str, id: &PrincipalId) -> Result<(), Stop> {
         let verdict = self.backend.guard(self.namespace).super_admin(name);
         let Err(refusal) = verdict else { return Ok(()) };
-        if self.backend.client.access(id).await?.is_superadmin() {
-            return Err(Blocked::from(refusal).into());
+        match self.backend.client.access(id).await {
+            Ok(access) if access.is_superadmin() => Err(Blocked::from(refusal).into()),
+            Ok(_) => Ok(()),
+            // Known, but no longer let in here.
+            Err(client::Error::Gone { .. }) => Err(not_found("user or account", name).into()),
+            Err(error) => Err(error.into()),
         }
-        Ok(())
     }
 }
 

@@ -108,9 +108,12 @@ impl Scene {
             last = self.effective(account).await;
             (last == expected).then_some(())
         });
-        if found.await.is_err() {
-            panic!("{last:?}, not {expected:?}\n{}", self.world.operator.tail());
-        }
+        let is_found = found.await.is_ok();
+        assert!(
+            is_found,
+            "{last:?}, not {expected:?}\n{}",
+            self.world.operator.tail()
+        );
     }
 
     /// The bindings of a subject: role and Kestra namespace.
@@ -189,6 +192,12 @@ impl Scene {
         let owner = Owner::Account(account.clone());
         let issued = self.backend.issue_token(&owner, &request).await.unwrap();
         issued.full_token
+    }
+
+    /// The backend's uuid.
+    pub async fn uuid(&self) -> String {
+        let configs = self.backend.configs().await.unwrap();
+        configs.uuid.unwrap()
     }
 
     /// The id of a role by its name.

@@ -44,6 +44,8 @@ pub enum Verdict {
     Throttle(u64),
     /// It passes, and its answer is lost.
     Lose,
+    /// It passes, and its answer never comes.
+    Hold,
     /// It does not pass, and there is no answer.
     Silence,
 }
@@ -151,6 +153,10 @@ async fn pass(State(gate): State<Arc<Inner>>, request: Request) -> Response {
         Verdict::Lose => {
             forward(&gate, request).await;
             StatusCode::BAD_GATEWAY.into_response()
+        }
+        Verdict::Hold => {
+            forward(&gate, request).await;
+            std::future::pending().await
         }
         Verdict::Answer(status) => StatusCode::from_u16(status).unwrap().into_response(),
         Verdict::Throttle(seconds) => {

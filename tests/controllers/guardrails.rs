@@ -5,7 +5,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::backend::{group, principal};
-use crate::gate::Gate;
+use crate::gate::{Gate, Passed};
 use crate::scene::{Scene, find};
 
 /// What is refused while a guardrail is closed, and what the refusal says.
@@ -311,6 +311,41 @@ async fn subjects_that_only_the_backend_knows_take_a_word_too() {
             scene.has_bindings(subject, &[]).await;
         }
     }
+}
+
+#[tokio::test]
+async fn a_token_for_a_user_takes_a_word_too_and_one_for_a_superadmin_another() {
+    let (scene, gate) = closed(&json!({})).await;
+    let (ann, root) = (
+        format!("ann@{}.com", scene.namespace),
+        format!("root@{}.com", scene.namespace),
+    );
+    scene.user(&ann, json!({})).await;
+    scene.user(&root, json!({"superAdmin": true})).await;
+    wait_for_a_look(&scene).await;
+    let before = gate.passed().len();
+    for (name, user) in [("ann", &ann), ("root", &root)] {
+        let spec = json!({"owner": {"user": user}, "lifetime": "1h"});
+        scene.apply("ApiToken", name, spec).await;
+        let said = scene.complaint("ktok", name, "NotAllowed").await;
+        assert!(said.contains("guardrails.tokenSubjects"), "{said}");
+    }
+    assert_eq!(gate.passed()[before..], []);
+    let mut open = json!({"tokenSubjects": ["*@{{namespace}}.com"]});
+    set(&scene, &open).await;
+    scene.ready("ktok", "ann").await;
+    let fact = "names the guardrail that is closed";
+    let closed = |object: &Value| {
+        let message = find(object, "Ready")["message"].clone();
+        message
+            .as_str()
+            .is_some_and(|said| said.contains("guardrails.allowSuperAdmin"))
+    };
+    scene.until("ktok", "root", fact, closed).await;
+    assert_eq!(gate.count(Passed::is_write), 1, "one token alone");
+    open["allowSuperAdmin"] = json!(true);
+    set(&scene, &open).await;
+    scene.ready("ktok", "root").await;
 }
 
 #[tokio::test]

@@ -1,6 +1,5 @@
 //! Instances: what their status tells, how they are reached, how much of the backend is used.
 
-use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +9,7 @@ use testbed::IamServer;
 use tokio::time::Instant;
 
 use crate::authority::{Secured, authority};
-use crate::gate::{Passed, Verdict};
+use crate::gate::Verdict;
 use crate::scene::{Scene, World, find, own_address};
 
 fn one_token() -> Value {
@@ -264,51 +263,4 @@ async fn nobody_waits_longer_than_the_timeout_says() {
         .await;
     gate.rule(|_, _| Verdict::Late(Duration::from_millis(2500)));
     connected(&scene).await;
-}
-
-#[tokio::test]
-async fn a_sweep_is_a_handful_of_requests_and_a_steady_account_none() {
-    let (scene, gate) = Scene::behind_gate(json!({"guardrails": {"unrestricted": true}})).await;
-    scene.apply("ServiceAccount", "ci", one_token()).await;
-    let bots = json!({"groupName": scene.unique("g")});
-    scene.apply("Group", "bots", bots).await;
-    let account = scene.id("ksa", "ci").await;
-    let group = scene.id("kgrp", "bots").await;
-    let mark = gate.passed().len();
-    // One more look at everything.
-    scene
-        .patch_instance(json!({"lastUsedGranularity": "2s"}))
-        .await;
-    let (account, group) = (
-        format!("/api/v1/main/service-accounts/{account}"),
-        format!("/api/v1/main/groups/{group}"),
-    );
-    let looked = |passed: &Passed| passed.path == group;
-    scene
-        .wait("a look at the group", async || {
-            gate.passed()[mark..].iter().any(looked).then_some(())
-        })
-        .await;
-    let change = json!({"spec": {"description": "x"}});
-    scene.patch("ksa", "ci", change).await;
-    scene.ready("ksa", "ci").await;
-    let since = gate.passed().split_off(mark);
-    let since: BTreeSet<String> = since
-        .iter()
-        .map(|passed| format!("{} {}", passed.method, passed.path))
-        .collect();
-    let expected = [
-        "GET /api/v1/configs",
-        "GET /api/v1/me",
-        "GET /api/v1/me/api-tokens",
-        "GET /api/v1/main/service-accounts",
-        "GET /api/v1/main/groups/search",
-        "GET /api/v1/main/roles/search",
-        "GET /api/v1/main/bindings/search",
-        &format!("GET {group}"),
-        // The change of the account alone.
-        &format!("GET {account}"),
-        &format!("PUT {account}"),
-    ];
-    assert_eq!(since, expected.map(str::to_owned).into());
 }

@@ -4,12 +4,15 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "a test fails by panicking"
+    clippy::needless_pass_by_value,
+    reason = "a test fails by panicking, and its manifests read better as values"
 )]
 
 mod adoption;
 mod authority;
 mod backend;
+mod costs;
+mod crashes;
 mod faults;
 mod gate;
 mod guardrails;
@@ -17,4 +20,5 @@ mod instances;
 mod kinds;
 mod references;
 mod scene;
+mod shown;
 mod thread;

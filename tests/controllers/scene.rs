@@ -14,7 +14,7 @@ use kube::api::{Api, DeleteParams, DynamicObject};
 use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
 use testbed::{ControlPlane, DrivenClock, IamServer, Process, Scratch, wait_for};
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
 /// Where the operator's own things are.
 const HOME: &str = "operator";
@@ -31,7 +31,7 @@ pub struct World {
     pub operator: Process,
     /// Moves the clocks of server and operator.
     pub clock: DrivenClock,
-    scratch: Scratch,
+    _scratch: Scratch,
 }
 
 impl World {
@@ -44,8 +44,19 @@ impl World {
         Arc::clone(world.await)
     }
 
+    /// A second cluster, whose operator may be killed by whoever has the turn.
+    async fn private() -> Arc<Self> {
+        static PRIVATE: OnceCell<Arc<World>> = OnceCell::const_new();
+        let start = async || Arc::new(Self::start_as("private", &[], &[]).await);
+        Arc::clone(PRIVATE.get_or_init(start).await)
+    }
+
     /// One of the test's own, with more flags of operator and server.
     pub async fn start(operator: &[&str], server: &[&str]) -> Self {
+        Self::start_as("test", operator, server).await
+    }
+
+    async fn start_as(cluster: &str, operator: &[&str], server: &[&str]) -> Self {
         let plane = ControlPlane::start().await.unwrap();
         let scratch = Scratch::new("controllers").unwrap();
         let clock = DrivenClock::new().unwrap();
@@ -61,19 +72,15 @@ impl World {
             .kubectl(&["create", "namespace", HOME], "")
             .await
             .unwrap();
-        let operator = run(&plane, &scratch, &clock, "operator", operator);
+        let flags = [&["--cluster-id", cluster], operator].concat();
+        let operator = run(&plane, &scratch, &clock, "operator", &flags);
         Self {
             plane,
             server,
             operator,
             clock,
-            scratch,
+            _scratch: scratch,
         }
-    }
-
-    /// Starts one more operator.
-    pub fn another(&self, name: &str, flags: &[&str]) -> Process {
-        run(&self.plane, &self.scratch, &self.clock, name, flags)
     }
 
     /// Applies a manifest.
@@ -111,8 +118,6 @@ fn run(
         "debug",
     ]);
     command.args([
-        "--cluster-id",
-        "test",
         "--leader-elect=false",
         // So long that no test passes by it: whatever waits has to be woken.
         "--recheck-interval",
@@ -158,13 +163,16 @@ impl Scene {
         scene
     }
 
-    /// In a world of its own, with an instance that allows everything.
-    pub async fn alone(operator: &[&str], server: &[&str]) -> Self {
-        let scene = Self::inside(Arc::new(World::start(operator, server).await)).await;
+    /// In the second cluster, with an instance that allows everything. The operator there is the test's alone for as long
+    /// as the turn is kept.
+    pub async fn private() -> (MutexGuard<'static, ()>, Self) {
+        static TURN: Mutex<()> = Mutex::const_new(());
+        let turn = TURN.lock().await;
+        let scene = Self::inside(World::private().await).await;
         scene
-            .connect(json!({"guardrails": {"unrestricted": true}}))
+            .connect(json!({"guardrails": {"unrestricted": true, "adoption": ["*"]}}))
             .await;
-        scene
+        (turn, scene)
     }
 
     /// In the shared world, but with a server of its own and an instance that allows everything.

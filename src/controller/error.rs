@@ -6,7 +6,7 @@ use crate::api::condition::Reason;
 use crate::iam::client;
 use crate::ops::lease::NotLeading;
 
-/// Why a pass could not be finished. "Not yet" and "not allowed" are no errors: see [`super::outcome::Blocked`].
+/// Why a pass could not be finished. "Not yet" and "not allowed" are no errors: see `outcome::Blocked`.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The API server refused a request or did not answer.

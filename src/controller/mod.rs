@@ -1,6 +1,6 @@
 //! The controllers: the only users of the Kubernetes client.
 //!
-//! Data flows one way: [`watch`] → observe → plan → apply → status. [`pipeline`] is the way that every object goes;
+//! Data flows one way: `watch` → observe → plan → apply → status. `pipeline` is the way that every object goes;
 //! what differs between kinds is in a file of its own, with the same functions.
 
 mod api_token;

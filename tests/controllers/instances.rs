@@ -211,7 +211,7 @@ async fn no_more_requests_are_under_way_than_the_budget_says() {
         scene.ready("kgrp", name).await;
         scene.ready("ksa", name).await;
     }
-    assert_eq!(gate.most(), 2);
+    assert!((1..=2).contains(&gate.most()), "{} at once", gate.most());
 }
 
 #[tokio::test]

@@ -165,7 +165,7 @@ impl World {
             change(secret);
             secret.version = version;
         }
-        self.left(before);
+        self.left(before.as_ref());
     }
 
     /// Somebody puts another Secret in its place, or none.
@@ -173,14 +173,14 @@ impl World {
         let before = self.secret.take().and_then(|secret| secret.value);
         self.secret = secret;
         self.edit(|_| ());
-        self.left(before);
+        self.left(before.as_ref());
     }
 
-    fn left(&mut self, before: Option<TokenId>) {
+    fn left(&mut self, before: Option<&TokenId>) {
         let held = self.secret.as_ref().and_then(|secret| secret.value.clone());
         let now = self.now;
         for token in &mut self.tokens {
-            if Some(&token.id) == before.as_ref() && before != held {
+            if Some(&token.id) == before && before != held.as_ref() {
                 token.left = now;
             }
         }
@@ -343,7 +343,7 @@ impl World {
                 self.send(|world| world.status = Some(recorded))
             }
             Step::Issue(issue) => self.issue(seen, &issue),
-            Step::Enter(history) => self.enter(seen, *history),
+            Step::Enter(history) => self.enter(seen, &history),
             Step::Rewrite => panic!("nothing is outdated here"),
             Step::Revoke { id, .. } => self.revoke(seen, &id),
         }
@@ -412,10 +412,10 @@ impl World {
             history: Some(history),
             value,
         });
-        self.left(before);
+        self.left(before.as_ref());
     }
 
-    fn enter(&mut self, seen: &mut Observed, history: History) -> Result<(), Broken> {
+    fn enter(&mut self, seen: &mut Observed, history: &History) -> Result<(), Broken> {
         let entered = history.clone();
         self.send(|world| {
             let version = world.writes;
@@ -426,7 +426,7 @@ impl World {
             .secret
             .as_ref()
             .map(|secret| secret.version.to_string());
-        seen.recorded = Some(Recorded::entered(seen, &history, version, self.now));
+        seen.recorded = Some(Recorded::entered(seen, history, version, self.now));
         seen.secret = self.secret_seen();
         Ok(())
     }

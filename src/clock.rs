@@ -5,8 +5,12 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+
+/// How often a driven clock is looked at for jumps.
+const GLANCE: Duration = Duration::from_millis(50);
 
 /// Where wall time comes from. Cheap to clone; clones of a manual clock share their instant.
 #[derive(Clone, Debug)]
@@ -58,13 +62,41 @@ impl Clock {
         }
     }
 
-    /// The file that drives this clock, if one does: whoever sleeps until an instant watches it for jumps.
+    /// The jumps of this clock from now on.
     #[must_use]
-    pub fn driven_by(&self) -> Option<&PathBuf> {
+    pub fn jumps(&self) -> Jumps {
+        Jumps {
+            clock: self.clone(),
+            offset: self.offset(),
+        }
+    }
+
+    /// How far it was driven away from the system's.
+    fn offset(&self) -> Option<SignedDuration> {
         match &self.0 {
-            Source::Offset(file) => Some(file),
+            Source::Offset(file) => Some(offset_in(file)),
             Source::System | Source::Manual(_) => None,
         }
+    }
+}
+
+/// The jumps of a clock that a file drives. Whoever sleeps until an instant has to look again after each.
+#[derive(Debug)]
+pub struct Jumps {
+    clock: Clock,
+    offset: Option<SignedDuration>,
+}
+
+impl Jumps {
+    /// Waits for the next one; for ever if nothing drives the clock.
+    pub async fn next(&mut self) {
+        if self.offset.is_none() {
+            return std::future::pending().await;
+        }
+        while self.clock.offset() == self.offset {
+            tokio::time::sleep(GLANCE).await;
+        }
+        self.offset = self.clock.offset();
     }
 }
 
@@ -112,6 +144,18 @@ mod tests {
             .duration_since(Clock::system().now());
         std::fs::remove_file(file).unwrap();
         assert_eq!(ahead.as_mins(), 59, "read a moment earlier: {ahead}");
+    }
+
+    #[tokio::test]
+    async fn a_jump_of_a_driven_clock_is_noticed() {
+        let file = std::env::temp_dir().join(format!("clock-jump-{}", std::process::id()));
+        std::fs::write(&file, "1000").unwrap();
+        let mut jumps = Clock::offset_by(file.clone()).jumps();
+        let early = tokio::time::timeout(GLANCE * 2, jumps.next()).await;
+        assert!(early.is_err(), "nothing moved yet");
+        std::fs::write(&file, "2000").unwrap();
+        jumps.next().await;
+        std::fs::remove_file(file).unwrap();
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Watches, and the controllers that they drive.
 
 mod feed;
+mod jump;
 
 use std::collections::HashSet;
 use std::convert::Infallible;
@@ -117,6 +118,7 @@ fn runs(
         until(stop, secrets),
         until(stop, namespaces),
         until(stop, credentials),
+        until(stop, jump::jumps(Arc::clone(context))),
         instances(
             context,
             feeds.cluster_instances,

@@ -59,7 +59,7 @@ fn token() -> TokenStatus {
         history_since: Some(time(100)),
         handled_rotate_request: Some("today".into()),
         handled_compromised: Some("default=yesterday".into()),
-        compromised_generation: 1,
+        compromised_generation: 2,
     }
 }
 

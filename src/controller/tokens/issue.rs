@@ -9,7 +9,7 @@ use super::TokenHolder;
 use super::publish::Published;
 use super::round::Round;
 use super::sight::Freshness;
-use crate::api::condition::{ConditionType, Finding, Reason};
+use crate::api::condition::{ConditionType, Finding, Reason, Truth};
 use crate::controller::outcome::{Blocked, Stop};
 use crate::iam::client::{Check, NewToken};
 use crate::iam::model::TokenValue;
@@ -145,9 +145,20 @@ impl<K: TokenHolder> Round<'_, K> {
         }
         let key = self.pass.key();
         info!(object = %key, secret, generation, %reason, "token published");
-        let finding = Finding::new(ConditionType::TokenIssued, true, reason, &message);
-        self.pass.findings.push(finding);
+        self.tell_issued(reason, &message);
         self.pass.event(reason, "Issue", message).await;
+    }
+
+    /// The newest issue succeeded, unless that of another entry failed in this pass.
+    pub(super) fn tell_issued(&mut self, reason: Reason, message: &str) {
+        let kind = ConditionType::TokenIssued;
+        let findings = &mut self.pass.findings;
+        if !findings
+            .iter()
+            .any(|it| it.kind == kind && it.truth == Truth::False)
+        {
+            findings.push(Finding::new(kind, true, reason, message));
+        }
     }
 }
 

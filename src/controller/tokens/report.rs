@@ -8,7 +8,7 @@ use super::TokenHolder;
 use super::round::Round;
 use crate::api::condition::{ConditionType, Finding, Reason};
 use crate::controller::backend::Backend;
-use crate::plan::token::{Hold, InUse, Plan, Schedule, Urgency};
+use crate::plan::token::{Hold, InUse, Plan, Urgency};
 
 impl<K: TokenHolder> Round<'_, K> {
     /// Says what the plan waits for and warns of, and when to look again.
@@ -33,8 +33,12 @@ impl<K: TokenHolder> Round<'_, K> {
         let findings = &mut self.pass.findings;
         findings.extend(held.into_iter().flatten());
         findings.extend(plan.in_use.as_ref().map(|it| still_used(&label, it)));
-        let capped = plan.schedule.filter(|schedule| schedule.capped);
-        findings.extend(capped.map(|schedule| granted_less(&label, schedule)));
+        if plan.schedule.is_some_and(|schedule| schedule.capped) {
+            let message = format!(
+                "the backend granted {label} less than the lifetime that was asked for: see its expirationTime"
+            );
+            self.tell_issued(Reason::LifetimeCapped, &message);
+        }
     }
 }
 
@@ -109,20 +113,6 @@ fn still_used(label: &str, in_use: &InUse) -> Finding {
     );
     let reason = Reason::OverlapInProgress;
     Finding::new(ConditionType::RetiredTokenInUse, true, reason, message)
-}
-
-fn granted_less(label: &str, schedule: Schedule) -> Finding {
-    let expires = schedule.expires.map_or_else(String::new, |expires| {
-        format!(": it expires at {}", Second(expires))
-    });
-    let message =
-        format!("the backend granted {label} less than the lifetime that was asked for{expires}");
-    Finding::new(
-        ConditionType::TokenIssued,
-        true,
-        Reason::LifetimeCapped,
-        message,
-    )
 }
 
 /// An instant in whole seconds.

@@ -162,6 +162,7 @@ impl<'r, K: TokenHolder> Round<'r, K> {
 
     /// Takes in the answer to a write of ours.
     pub(super) fn wrote(&mut self, metadata: ObjectMeta, recorded: Recorded) {
+        self.pass.context.secrets_of.wrote(&metadata);
         self.see(Some(metadata));
         self.sight.seen.recorded = Some(recorded);
     }

@@ -147,7 +147,6 @@ impl<K: TokenHolder> Round<'_, K> {
                 context.change(operation, create).await?
             }
         };
-        context.secrets_of.wrote(&written.metadata);
         Ok(written.metadata)
     }
 
@@ -188,7 +187,6 @@ impl<K: TokenHolder> Round<'_, K> {
         let patched = api.patch_metadata(self.entry.dressing.name, &parameters, &patch);
         let operation = "enter tokens into the history";
         let PartialObjectMeta { metadata, .. } = context.change(operation, patched).await?;
-        context.secrets_of.wrote(&metadata);
         let version = metadata.resource_version.clone();
         let recorded = Recorded::entered(&self.sight.seen, history, version, self.now());
         self.wrote(metadata, recorded);

@@ -15,6 +15,7 @@ mod kind;
 mod memory;
 mod named;
 mod outcome;
+mod patch;
 mod pipeline;
 mod quota;
 mod referrers;

@@ -16,6 +16,7 @@ use super::context::{Context, namespace_of};
 use super::error::Error;
 use super::kind::{Kind, Pass, key_of};
 use super::outcome::{Blocked, Down, Stop};
+use super::patch::merge_patch;
 use super::referrers::Key;
 use super::status::{self, TokensLive};
 use crate::api::names::{FIELD_MANAGER, FINALIZER};
@@ -312,7 +313,7 @@ impl<K: Kind> Pass<K> {
         let (conditions, generation) = kept;
         new["conditions"] = conditions;
         new["observedGeneration"] = generation;
-        let Some(patch) = status::merge_patch(&old, &new) else {
+        let Some(patch) = merge_patch(&old, &new) else {
             return Ok(());
         };
         let patch = json!({

@@ -1,8 +1,7 @@
-//! From the outcome of a pass to the conditions of a status, and the smallest patch that writes it.
+//! From the outcome of a pass to the conditions of a status.
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use serde_json::{Map, Value};
 
 use super::outcome::{Blocked, Down, Stop};
 use crate::api::condition::{self, ConditionType, Finding, Reason};
@@ -215,31 +214,8 @@ fn settle(pass: &Pass<'_>, findings: &[Finding], now: Timestamp) -> Vec<Conditio
     conditions
 }
 
-/// The JSON merge patch that turns `old` into `new`; `None` if they are equal.
-#[must_use]
-pub fn merge_patch(old: &Value, new: &Value) -> Option<Value> {
-    if old == new {
-        return None;
-    }
-    let (Value::Object(old), Value::Object(new)) = (old, new) else {
-        return Some(new.clone());
-    };
-    let mut patch = Map::new();
-    for (name, value) in new {
-        let change = old
-            .get(name)
-            .map_or_else(|| Some(value.clone()), |old| merge_patch(old, value));
-        patch.extend(change.map(|change| (name.clone(), change)));
-    }
-    let gone = old.keys().filter(|name| !new.contains_key(*name));
-    patch.extend(gone.map(|name| (name.clone(), Value::Null)));
-    Some(Value::Object(patch))
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::controller::error::Error;
 
@@ -400,14 +376,5 @@ mod tests {
     fn the_same_pass_again_changes_nothing() {
         let first = conditions(&pass(&[], None), at(1));
         assert_eq!(conditions(&pass(&first, None), at(99)), first);
-    }
-
-    #[test]
-    fn a_patch_holds_what_differs_and_nothing_else() {
-        let old = json!({"a": 1, "b": {"c": 1, "d": 2}, "list": [1, 2], "gone": true});
-        let new = json!({"a": 1, "b": {"c": 1, "d": 3}, "list": [1], "more": "x"});
-        let patch = json!({"b": {"d": 3}, "list": [1], "gone": null, "more": "x"});
-        assert_eq!(merge_patch(&old, &new), Some(patch));
-        assert_eq!(merge_patch(&old, &old), None);
     }
 }

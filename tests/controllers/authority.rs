@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use testbed::{IamServer, Scratch};
 
-use crate::scene::{World, binary};
+use crate::world::{World, binary};
 
 /// A server that speaks TLS.
 pub struct Secured {

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use testbed::wait_for;
 
 use crate::gate::Gate;
-use crate::scene::{Scene, World, find};
+use crate::scene::{Scene, find};
+use crate::world::World;
 
 impl Scene {
     /// In the shared world, with an instance that allows everything and is swept every second.
@@ -108,9 +109,8 @@ impl Scene {
             last = self.effective(account).await;
             (last == expected).then_some(())
         });
-        let is_found = found.await.is_ok();
         assert!(
-            is_found,
+            found.await.is_ok(),
             "{last:?}, not {expected:?}\n{}",
             self.world.operator.tail()
         );

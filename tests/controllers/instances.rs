@@ -10,7 +10,8 @@ use tokio::time::Instant;
 
 use crate::authority::{Secured, authority};
 use crate::gate::Verdict;
-use crate::scene::{Scene, World, find, own_address};
+use crate::scene::{Scene, find};
+use crate::world::{World, own_address};
 
 fn one_token() -> Value {
     json!({"tokens": [{"name": "default", "lifetime": "1h"}]})
@@ -63,7 +64,7 @@ async fn a_server_of_the_second_line() {
     let world = World::shared().await;
     let mut flags = vec!["--compat".to_owned(), "2.x".to_owned()];
     flags.extend(world.clock.args().map(|arg| arg.display().to_string()));
-    let server = IamServer::start(crate::scene::binary(), &flags)
+    let server = IamServer::start(crate::world::binary(), &flags)
         .await
         .unwrap();
     let scene = Scene::at(&server, json!({})).await;

@@ -4,8 +4,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    clippy::needless_pass_by_value,
-    reason = "a test fails by panicking, and its manifests read better as values"
+    reason = "a test fails by panicking"
 )]
 
 mod adoption;
@@ -22,3 +21,4 @@ mod references;
 mod scene;
 mod shown;
 mod thread;
+mod world;

@@ -102,6 +102,34 @@ async fn kubectl_get_lists_all_kinds_with_what_matters() {
 }
 
 #[tokio::test]
+async fn kubectl_wait_waits_for_the_spec_as_it_is() {
+    let scene = Scene::new().await;
+    some_of_all(&scene).await;
+    let wait = ["wait", "--for=condition=Ready", "--timeout=2m"];
+    let objects = [
+        "ksa/ci",
+        "kgrp/bots",
+        "krole/runner",
+        "krb/view",
+        "ktok/more",
+    ];
+    scene.kubectl(&[&wait[..], &objects[..]].concat()).await;
+    scene
+        .patch("ksa", "ci", json!({"spec": {"description": "new"}}))
+        .await;
+    let object = scene.ready("ksa", "ci").await;
+    assert_eq!(object["status"]["observedGeneration"], 2);
+    let conditions = object["status"]["conditions"].as_array().unwrap();
+    // That a token was issued is a word about the spec that it was issued for.
+    let current = conditions
+        .iter()
+        .filter(|condition| condition["type"] != "TokenIssued");
+    for condition in current {
+        assert_eq!(condition["observedGeneration"], 2, "{condition:#}");
+    }
+}
+
+#[tokio::test]
 async fn reasons_are_of_the_closed_set_and_messages_say_something() {
     let scene = Scene::new().await;
     some_of_all(&scene).await;

@@ -1,0 +1,113 @@
+//! Guardrails that tighten, and what they are judged by.
+
+use serde_json::json;
+
+use super::set;
+use crate::backend::{group, principal};
+use crate::scene::Scene;
+
+#[tokio::test]
+async fn tighter_guardrails_take_away_what_breaks_them() {
+    let open = json!({
+        "roles": ["Viewer", "Launcher"], "kestraNamespaces": ["*"], "groups": ["*"],
+        "permissions": ["*:*"],
+    });
+    let scene = Scene::with(json!({"guardrails": open})).await;
+    let role = json!({"roleName": scene.unique("r"), "permissions": {"FLOW": ["DELETE"]}});
+    scene.apply("Role", "runner", role).await;
+    let roles = json!([
+        {"kind": "External", "name": "Viewer"},
+        {"kind": "External", "name": "Launcher", "namespaces": ["company.a", "company.b"]},
+        {"kind": "Role", "name": "runner"},
+    ]);
+    let spec = json!({"groupName": scene.unique("g"), "roles": roles});
+    scene.apply("Group", "bots", spec).await;
+    let spec = json!({
+        "groups": [{"kind": "Group", "name": "bots"}], "roles": roles,
+        "tokens": [{"name": "default", "lifetime": "1h"}],
+    });
+    scene.apply("ServiceAccount", "ci", spec).await;
+    let account = scene.id("ksa", "ci").await;
+    let bots = scene.id("kgrp", "bots").await;
+    let value = scene.value("ci-default").await;
+    let own = format!("{}@*", scene.unique("r"));
+    let all = [
+        "Viewer@*",
+        "Launcher@company.a",
+        "Launcher@company.b",
+        own.as_str(),
+    ];
+    scene.has_bindings(&principal(&account), &all).await;
+    scene.has_bindings(&group(&bots), &all).await;
+
+    // Whoever suspends an object keeps nothing by it.
+    for (kind, name) in [("ksa", "ci"), ("kgrp", "bots"), ("krole", "runner")] {
+        scene
+            .patch(kind, name, json!({"spec": {"suspend": true}}))
+            .await;
+    }
+    let tight = json!({
+        "roles": ["Viewer", "Launcher"], "kestraNamespaces": ["company.a"], "permissions": ["FLOW:READ"],
+    });
+    set(&scene, &tight).await;
+    for (kind, name) in [("ksa", "ci"), ("kgrp", "bots"), ("krole", "runner")] {
+        scene.complaint(kind, name, "NotAllowed").await;
+    }
+    scene
+        .has_bindings(&principal(&account), &["Launcher@company.a"])
+        .await;
+    scene
+        .has_bindings(&group(&bots), &["Launcher@company.a"])
+        .await;
+    scene.is_in(&account, &[]).await;
+    assert!(scene.works(&value).await, "it runs out");
+
+    set(&scene, &json!({"unrestricted": true})).await;
+    for (kind, name) in [("krole", "runner"), ("kgrp", "bots"), ("ksa", "ci")] {
+        scene
+            .patch(kind, name, json!({"spec": {"suspend": false}}))
+            .await;
+        scene.ready(kind, name).await;
+    }
+    scene.has_bindings(&principal(&account), &all).await;
+    scene.is_in(&account, &[&bots.as_str().into()]).await;
+}
+
+#[tokio::test]
+async fn a_role_is_judged_by_what_it_allows_and_not_by_what_its_object_says() {
+    let scene = Scene::with(json!({"guardrails": {
+        "permissions": ["*:*"], "kestraNamespaces": ["*"],
+    }}))
+    .await;
+    let spec = json!({"roleName": scene.unique("r"), "permissions": {"FLOW": ["DELETE"]}});
+    scene.apply("Role", "runner", spec).await;
+    scene.ready("krole", "runner").await;
+    let tight = json!({"permissions": ["FLOW:READ"], "kestraNamespaces": ["*"], "roles": ["*"]});
+    set(&scene, &tight).await;
+    scene.complaint("krole", "runner", "NotAllowed").await;
+    // The spec is harmless now, and the role at the backend is what it was.
+    let harmless = json!({"spec": {"permissions": {"FLOW": ["READ"]}, "suspend": true}});
+    scene.patch("krole", "runner", harmless).await;
+    scene.complaint("krole", "runner", "Suspended").await;
+    let spec = json!({"roles": [{"kind": "Role", "name": "runner"}]});
+    scene.apply("ServiceAccount", "ci", spec).await;
+    let said = scene.complaint("ksa", "ci", "NotAllowed").await;
+    assert!(said.contains("FLOW:DELETE"), "{said}");
+    scene
+        .patch("krole", "runner", json!({"spec": {"suspend": false}}))
+        .await;
+    scene.ready("ksa", "ci").await;
+}
+
+#[tokio::test]
+async fn the_place_of_a_token_is_free_again_when_an_older_object_goes() {
+    let scene = Scene::with(json!({"guardrails": {"tokensPerNamespace": 1}})).await;
+    let one = json!({"tokens": [{"name": "default", "lifetime": "1h"}]});
+    scene.apply("ServiceAccount", "first", one.clone()).await;
+    scene.ready("ksa", "first").await;
+    scene.apply("ServiceAccount", "second", one).await;
+    let said = scene.complaint("ksa", "second", "QuotaExceeded").await;
+    assert!(said.contains("token number 2"), "{said}");
+    scene.delete("ksa", "first").await;
+    scene.ready("ksa", "second").await;
+}

@@ -1,0 +1,7 @@
+//! Accounts, groups, roles and bindings.
+
+mod made;
+mod removed;
+mod repaired;
+mod shared;
+mod suspended;

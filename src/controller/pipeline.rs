@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::controller::Action;
@@ -190,20 +190,26 @@ fn pause(context: &Context, key: &Key, error: &Error) -> Duration {
 /// How long until the pass' own next instant, whatever else it waits for: a rotation, or the end of a token, which the
 /// conditions have to tell.
 fn due<K: Kind>(pass: &Pass<K>) -> Option<Duration> {
-    let now = pass.context.clock.now();
-    let expiring = K::expirations(&pass.status).into_iter();
-    let next = expiring.filter(|end| *end > now).chain(pass.next).min()?;
-    let pause = next
-        .duration_since(now)
-        .max(SignedDuration::from_millis(100));
-    Some(pause.unsigned_abs())
+    let expirations = K::expirations(&pass.status);
+    until_first(pass.next, expirations, pass.context.clock.now())
 }
 
+fn until_first(
+    next: Option<Timestamp>,
+    expirations: Vec<Timestamp>,
+    now: Timestamp,
+) -> Option<Duration> {
+    let ahead = expirations.into_iter().filter(|end| *end > now);
+    let first = ahead.chain(next).min()?;
+    let pause = first.duration_since(now);
+    Some(pause.max(SignedDuration::from_millis(100)).unsigned_abs())
+}
+
+/// Whichever comes first. However soon something is due, a pass that did not come through is not repeated at once.
 fn sooner(pause: Duration, due: Option<Duration>) -> Duration {
     due.map_or(pause, |due| due.max(LEAST_PAUSE).min(pause))
 }
 
-/// However soon something is due, a pass that failed is not repeated at once.
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
 
 impl<K: Kind> Pass<K> {
@@ -339,4 +345,34 @@ fn json<T: serde::Serialize>(value: &T) -> Result<Value, Error> {
         what: "the status",
         source,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_hours(1);
+
+    #[test]
+    fn a_pass_comes_back_for_a_rotation_and_for_the_end_of_a_token() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let until = |next: Option<i64>, ends: &[i64]| {
+            let ends = ends.iter().map(|&end| at(end)).collect();
+            until_first(next.map(at), ends, at(1000)).map(|pause| pause.as_secs())
+        };
+        assert_eq!(until(None, &[]), None);
+        assert_eq!(until(Some(1060), &[1090]), Some(60));
+        assert_eq!(until(None, &[1090, 1030]), Some(30));
+        assert_eq!(until(None, &[900]), None, "told already");
+        assert_eq!(until(Some(900), &[]), Some(0), "overdue");
+    }
+
+    #[test]
+    fn whoever_waits_for_something_else_does_not_miss_what_is_due() {
+        let minute = Duration::from_mins(1);
+        assert_eq!(sooner(HOUR, None), HOUR);
+        assert_eq!(sooner(HOUR, Some(minute)), minute);
+        assert_eq!(sooner(minute, Some(HOUR)), minute);
+        assert_eq!(sooner(HOUR, Some(Duration::ZERO)), LEAST_PAUSE);
+    }
 }

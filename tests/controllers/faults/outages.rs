@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{connected, instance_says, nobody, one_token, own_server, ready_though, touch};
 use crate::backend::{is_gone, principal};
-use crate::gate::{Passed, Verdict};
+use crate::gate::{Gate, Passed, Verdict};
 use crate::scene::{Scene, find};
 use crate::world::World;
 
@@ -279,4 +279,42 @@ async fn a_deletion_waits_for_the_backend() {
     gate.open();
     scene.gone("ksa", "ci").await;
     assert!(is_gone(&scene.backend.account(&id.as_str().into()).await));
+}
+
+#[tokio::test]
+async fn an_object_is_not_ready_once_its_token_has_run_out() {
+    let (_turn, scene) = Scene::private().await;
+    let gate = Gate::to(&scene.url).await;
+    scene.patch_instance(json!({"url": gate.url()})).await;
+    connected(&scene).await;
+    scene.apply("ServiceAccount", "ci", one_token()).await;
+    scene.ready("ksa", "ci").await;
+    let old = scene.value("ci-default").await;
+    gate.rule(|_, _| Verdict::Answer(503));
+    scene.world.clock.advance(Duration::from_mins(50)).unwrap();
+    ready_though(&scene, "ksa", "ci", "BackendUnavailable").await;
+    scene.world.clock.advance(Duration::from_mins(20)).unwrap();
+    scene.complaint("ksa", "ci", "BackendUnavailable").await;
+    gate.open();
+    scene.ready("ksa", "ci").await;
+    let new = scene.other_value("ci-default", &old).await;
+    assert!(scene.works(&new).await);
+}
+
+#[tokio::test]
+async fn a_missing_reference_lets_no_token_die() {
+    let (_turn, scene) = Scene::private().await;
+    scene
+        .apply("Group", "bots", json!({"groupName": scene.unique("g")}))
+        .await;
+    let mut spec = one_token();
+    spec["groups"] = json!([{"kind": "Group", "name": "bots"}]);
+    scene.apply("ServiceAccount", "ci", spec).await;
+    scene.ready("ksa", "ci").await;
+    let old = scene.value("ci-default").await;
+    scene.delete("kgrp", "bots").await;
+    scene.complaint("ksa", "ci", "ReferenceNotFound").await;
+    scene.world.clock.advance(Duration::from_mins(50)).unwrap();
+    let new = scene.other_value("ci-default", &old).await;
+    assert!(scene.works(&new).await);
 }

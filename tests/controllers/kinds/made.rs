@@ -241,3 +241,39 @@ async fn texts_and_permissions_follow_the_spec() {
             .await;
     }
 }
+
+#[tokio::test]
+async fn a_name_that_gets_too_long_is_told_and_another_may_be_given() {
+    let scene = Scene::new().await;
+    let long = "x".repeat(60);
+    scene.apply("ServiceAccount", &long, json!({})).await;
+    let said = scene.complaint("ksa", &long, "Invalid").await;
+    assert!(
+        said.contains("63") && said.contains("spec.accountName"),
+        "{said}"
+    );
+    scene.delete("ksa", &long).await;
+    let spec = json!({"accountName": scene.unique("short")});
+    scene.apply("ServiceAccount", &long, spec).await;
+    scene.ready("ksa", &long).await;
+}
+
+#[tokio::test]
+async fn names_are_made_by_the_instances_template() {
+    let template = json!({
+        "guardrails": {"unrestricted": true}, "accountNameTemplate": "bot-{{name}}-of-{{namespace}}",
+    });
+    let scene = Scene::with(template).await;
+    scene.apply("ServiceAccount", "ci", json!({})).await;
+    let object = scene.ready("ksa", "ci").await;
+    let expected = format!("bot-ci-of-{}", scene.namespace);
+    assert_eq!(object["status"]["accountName"], expected);
+    assert!(
+        scene
+            .backend
+            .find_account(&expected)
+            .await
+            .unwrap()
+            .is_some()
+    );
+}

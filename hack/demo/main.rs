@@ -56,7 +56,7 @@ impl Ending {
 
 async fn perform(ending: Ending) -> Result<ExitCode> {
     let report = Report::new();
-    let world = chapters::tell(&report).await;
+    let world = Box::pin(chapters::tell(&report)).await;
     if let (Some(world), Ending::AtOnce) = (&world, ending) {
         // Its outcome is in the report.
         let _ = chapters::end(world, &report).await;

@@ -8,6 +8,8 @@ mod rotation;
 mod secrecy;
 mod start;
 
+use anyhow::bail;
+
 use crate::consumer::Consumer;
 use crate::report::{Broken, Report};
 use crate::world::World;
@@ -18,7 +20,11 @@ const CI_BOT_SECRET: &str = "ci-bot-default";
 /// Starts everything and checks every fact. The world is what is left to look at, if it came to be.
 pub async fn tell(report: &Report) -> Option<World> {
     let world = start::start(report).await.ok()?;
-    if chapters(&world, report).await.is_err() {
+    let told = tokio::select! {
+        told = chapters(&world, report) => told,
+        tail = world.ended() => report.fact("All programs go on running", async { bail!(tail) }).await,
+    };
+    if told.is_err() {
         println!("\n{}", world.tails());
     }
     Some(world)

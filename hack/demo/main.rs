@@ -19,7 +19,14 @@ use self::world::World;
 /// Set to 1, it ends after the checks.
 const ONCE: &str = "ONCE";
 
-fn main() -> Result<ExitCode> {
+fn main() -> ExitCode {
+    run().unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run() -> Result<ExitCode> {
     let ending = Ending::from_env()?;
     let runtime = Runtime::new()?;
     let outcome = runtime.block_on(async {

@@ -1,7 +1,7 @@
 //! Which Secrets are whose, by the labels that a watch of their metadata shows.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use kube::core::ObjectMeta;
 
@@ -11,48 +11,51 @@ use crate::api::names::{OWNER_KIND, OWNER_NAME};
 /// Names of Secrets by the object that their labels name. A name may be of a Secret that is gone by now.
 #[derive(Debug, Default)]
 pub struct SecretIndex {
-    owned: Mutex<HashMap<Key, BTreeSet<String>>>,
+    owned: Mutex<Owned>,
     /// The versions that answered writes of ours made, by Secret, until the watch shows them: they are no news.
     written: Mutex<HashMap<Identity, Option<String>>>,
 }
 
+/// Both directions of "is a Secret of".
+#[derive(Debug, Default)]
+struct Owned {
+    names: HashMap<Key, BTreeSet<String>>,
+    owners: HashMap<Identity, Key>,
+}
+
 impl SecretIndex {
-    /// Notes a Secret, and tells whose it is.
-    pub fn note(&self, metadata: &ObjectMeta) -> Option<Key> {
-        let owner = owner(metadata)?;
-        let name = metadata.name.clone()?;
-        let mut index = self.owned.lock().unwrap_or_else(PoisonError::into_inner);
-        index.entry(owner.clone()).or_default().insert(name);
-        Some(owner)
+    /// Notes a Secret, and tells whose it is, and whose it was if its labels say otherwise now.
+    pub fn note(&self, metadata: &ObjectMeta) -> Vec<Key> {
+        let (secret, _) = version(metadata);
+        let owner = owner(metadata);
+        let mut index = self.owned();
+        let before = index.remove(&secret);
+        if let Some(owner) = &owner {
+            index.insert(secret, owner);
+        }
+        let before = before.filter(|before| Some(before) != owner.as_ref());
+        before.into_iter().chain(owner).collect()
     }
 
     /// Forgets a Secret that is gone, and tells whose it was.
     pub fn forget(&self, metadata: &ObjectMeta) -> Option<Key> {
-        let owner = owner(metadata)?;
-        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        written.remove(&version(metadata).0);
-        let mut index = self.owned.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(names) = index.get_mut(&owner) {
-            names.remove(metadata.name.as_deref().unwrap_or_default());
-            if names.is_empty() {
-                index.remove(&owner);
-            }
-        }
-        Some(owner)
+        let (secret, _) = version(metadata);
+        self.written().remove(&secret);
+        let before = self.owned().remove(&secret);
+        before.or_else(|| owner(metadata))
     }
 
     /// Notes the answer to a write of ours.
     pub fn wrote(&self, metadata: &ObjectMeta) {
         let (secret, version) = version(metadata);
-        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        written.insert(secret, version);
+        self.written().insert(secret, version);
     }
 
     /// Whether what the watch shows was not made by an answered write of ours.
     #[must_use]
     pub fn is_news(&self, metadata: &ObjectMeta) -> bool {
         let (secret, version) = version(metadata);
-        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut written = self.written();
         let is_ours = written.get(&secret) == Some(&version);
         if is_ours {
             written.remove(&secret);
@@ -62,18 +65,42 @@ impl SecretIndex {
 
     /// Puts what a new list showed in place of all that was known, and tells whose Secrets those were.
     pub fn replace(&self, listed: &Self) -> Vec<Key> {
-        let mut listed = listed.owned.lock().unwrap_or_else(PoisonError::into_inner);
-        let listed = std::mem::take(&mut *listed);
-        let mut index = self.owned.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = std::mem::replace(&mut *index, listed);
-        before.into_keys().collect()
+        let listed = std::mem::take(&mut *listed.owned());
+        let before = std::mem::replace(&mut *self.owned(), listed);
+        before.names.into_keys().collect()
     }
 
     /// The Secrets of an object.
     #[must_use]
     pub fn get(&self, owner: &Key) -> BTreeSet<String> {
-        let index = self.owned.lock().unwrap_or_else(PoisonError::into_inner);
-        index.get(owner).cloned().unwrap_or_default()
+        self.owned().names.get(owner).cloned().unwrap_or_default()
+    }
+
+    fn owned(&self) -> MutexGuard<'_, Owned> {
+        self.owned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn written(&self) -> MutexGuard<'_, HashMap<Identity, Option<String>>> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Owned {
+    fn insert(&mut self, secret: Identity, owner: &Key) {
+        let name = secret.1.clone().unwrap_or_default();
+        self.names.entry(owner.clone()).or_default().insert(name);
+        self.owners.insert(secret, owner.clone());
+    }
+
+    fn remove(&mut self, secret: &Identity) -> Option<Key> {
+        let owner = self.owners.remove(secret)?;
+        if let Some(names) = self.names.get_mut(&owner) {
+            names.remove(secret.1.as_deref().unwrap_or_default());
+            if names.is_empty() {
+                self.names.remove(&owner);
+            }
+        }
+        Some(owner)
     }
 }
 
@@ -124,10 +151,10 @@ mod tests {
         let owner = Key::new(KindName::ServiceAccount, "team-a", "ci");
         assert_eq!(
             index.note(&metadata("ServiceAccount", "one")),
-            Some(owner.clone())
+            std::slice::from_ref(&owner)
         );
         index.note(&metadata("ServiceAccount", "two"));
-        assert_eq!(index.note(&metadata("Deployment", "three")), None);
+        assert_eq!(index.note(&metadata("Deployment", "three")), []);
         assert_eq!(
             index.get(&owner),
             ["one".to_owned(), "two".to_owned()].into()
@@ -138,6 +165,21 @@ mod tests {
         listed.note(&metadata("ServiceAccount", "four"));
         assert_eq!(index.replace(&listed), std::slice::from_ref(&owner));
         assert_eq!(index.get(&owner), ["four".to_owned()].into());
+    }
+
+    #[test]
+    fn whoever_loses_a_secret_by_its_labels_is_told() {
+        let index = SecretIndex::default();
+        let owner = |kind| Key::new(kind, "team-a", "ci");
+        let account = owner(KindName::ServiceAccount);
+        index.note(&metadata("ServiceAccount", "one"));
+        let told = index.note(&metadata("ApiToken", "one"));
+        assert_eq!(told, [account.clone(), owner(KindName::ApiToken)]);
+        assert!(index.get(&account).is_empty());
+        let mut bare = metadata("ApiToken", "one");
+        bare.labels = None;
+        assert_eq!(index.note(&bare), [owner(KindName::ApiToken)]);
+        assert_eq!(index.note(&bare), []);
     }
 
     #[test]

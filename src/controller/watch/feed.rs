@@ -183,8 +183,9 @@ pub(super) async fn secrets(context: Arc<Context>, events: Events<PartialObjectM
             Event::InitDone => context.secrets_of.replace(&listed),
             Event::Apply(secret) => {
                 let is_news = context.secrets_of.is_news(&secret.metadata);
-                let owner = context.secrets_of.note(&secret.metadata);
-                owner.into_iter().filter(|_| is_news).collect()
+                let mut owners = context.secrets_of.note(&secret.metadata);
+                owners.retain(|_| is_news);
+                owners
             }
             Event::Delete(secret) => Vec::from_iter(context.secrets_of.forget(&secret.metadata)),
         };

@@ -8,7 +8,7 @@ use crate::gate::{Gate, Verdict};
 use crate::scene::{Scene, find};
 
 /// The instance's backend behind a gate from now on.
-async fn behind_gate(scene: &Scene) -> Gate {
+pub async fn behind_gate(scene: &Scene) -> Gate {
     let gate = Gate::to(&scene.url).await;
     scene.patch_instance(json!({"url": gate.url()})).await;
     scene
@@ -18,7 +18,7 @@ async fn behind_gate(scene: &Scene) -> Gate {
 }
 
 /// Answers to changes of this kind never come; they are made all the same.
-fn hold(gate: &Gate, method: Method, tail: &'static str) {
+pub fn hold(gate: &Gate, method: Method, tail: &'static str) {
     gate.rule(move |asked, path| {
         Verdict::when(*asked == method && path.contains(tail), Verdict::Hold)
     });

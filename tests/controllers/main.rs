@@ -21,4 +21,5 @@ mod references;
 mod scene;
 mod shown;
 mod thread;
+mod tokens;
 mod world;

@@ -111,12 +111,11 @@ fn run(
         "--log-level",
         "debug",
     ]);
-    command.args([
-        "--leader-elect=false",
+    command.arg("--leader-elect=false");
+    if !flags.contains(&"--recheck-interval") {
         // So long that no test passes by it: whatever waits has to be woken.
-        "--recheck-interval",
-        "1h",
-    ]);
+        command.args(["--recheck-interval", "1h"]);
+    }
     command.args(clock.args()).args(flags);
     Process::start(name, &command, &scratch.file(&format!("{name}.log"))).unwrap()
 }

@@ -1,0 +1,100 @@
+//! Orders in annotations, and suspension.
+
+use serde_json::{Value, json};
+
+use super::{brisk, patient, same};
+use crate::scene::{Scene, find};
+
+#[tokio::test]
+async fn a_rotation_of_one_entry_leaves_the_others_alone() {
+    let scene = Scene::new().await;
+    scene
+        .account("ci", json!([brisk("one"), brisk("two")]))
+        .await;
+    let (one, two) = (scene.value("ci-one").await, scene.value("ci-two").await);
+    scene
+        .order("ksa", "ci", "rotate-requested-at", "two=now")
+        .await;
+    scene.other_value("ci-two", &two).await;
+    scene.at_rest("ci", "two", 2).await;
+    scene
+        .order("ksa", "ci", "rotate-requested-at", "later")
+        .await;
+    scene.other_value("ci-one", &one).await;
+    let entry = scene.at_rest("ci", "one", 2).await;
+    assert_eq!(entry["handledRotateRequest"], "later");
+    scene.at_rest("ci", "two", 3).await;
+}
+
+#[tokio::test]
+async fn a_second_rotation_waits_for_the_overlap_of_the_first_and_says_so() {
+    let scene = Scene::new().await;
+    let id = scene.account("ci", json!([patient("default")])).await;
+    let first = scene.value("ci-default").await;
+    scene.order("ksa", "ci", "rotate-requested-at", "1").await;
+    let second = scene.other_value("ci-default", &first).await;
+    scene.order("ksa", "ci", "rotate-requested-at", "2").await;
+    let object = scene
+        .condition("ksa", "ci", "Reconciling", "True", "OverlapInProgress")
+        .await;
+    let message = find(&object, "Reconciling")["message"].clone();
+    let message = message.as_str().unwrap();
+    assert!(message.contains("RotateRequested"), "{message}");
+    assert_eq!(find(&object, "Ready")["status"], "True");
+    assert!(same(&scene.value("ci-default").await, &second));
+    assert_eq!(scene.tokens(&id).await.len(), 2, "two are the most");
+}
+
+#[tokio::test]
+async fn compromised_tokens_end_at_once_also_under_suspension() {
+    let scene = Scene::new().await;
+    let id = scene.account("ci", json!([patient("default")])).await;
+    let first = scene.value("ci-default").await;
+    scene.order("ksa", "ci", "rotate-requested-at", "1").await;
+    let second = scene.other_value("ci-default", &first).await;
+    assert!(scene.works(&first).await, "in its overlap");
+    let spec = json!({"spec": {"suspend": true}});
+    scene.patch("ksa", "ci", spec).await;
+    scene
+        .condition("ksa", "ci", "Suspended", "True", "Suspended")
+        .await;
+    scene.order("ksa", "ci", "compromised", "leaked").await;
+    let third = scene.other_value("ci-default", &second).await;
+    scene.refused("the first token", &first).await;
+    scene.refused("the second token", &second).await;
+    assert!(scene.works(&third).await);
+    let entry = scene.at_rest("ci", "default", 3).await;
+    assert_eq!(entry["handledCompromised"], "leaked");
+    assert_eq!(entry["compromisedGeneration"], 3);
+    assert_eq!(scene.tokens(&id).await.len(), 1);
+}
+
+#[tokio::test]
+async fn suspension_holds_rotations_and_retirements_back() {
+    let scene = Scene::new().await;
+    let id = scene.account("ci", json!([brisk("default")])).await;
+    let first = scene.value("ci-default").await;
+    scene
+        .patch("ksa", "ci", json!({"spec": {"suspend": true}}))
+        .await;
+    scene
+        .condition("ksa", "ci", "Suspended", "True", "Suspended")
+        .await;
+    let version = scene.version("ci-default").await;
+    scene.order("ksa", "ci", "rotate-requested-at", "1").await;
+    scene.begin_delete("secret", "ci-default").await;
+    let message = scene.complaint("ksa", "ci", "Suspended").await;
+    assert!(message.contains("SecretMissing"), "{message}");
+    assert_eq!(scene.tokens(&id).await.len(), 1);
+    assert!(scene.get("secret", "ci-default").await.is_none());
+    scene
+        .patch("ksa", "ci", json!({"spec": {"suspend": false}}))
+        .await;
+    let second = scene.other_value("ci-default", &first).await;
+    assert!(scene.works(&second).await);
+    assert_ne!(scene.version("ci-default").await, version);
+    let entry = scene.at_rest("ci", "default", 2).await;
+    assert_eq!(entry["handledRotateRequest"], "1", "answered by the repair");
+    let object = scene.ready("ksa", "ci").await;
+    assert_eq!(find(&object, "Suspended"), Value::Null);
+}

@@ -137,8 +137,8 @@ fn permitted(pass: &Pass<ApiToken>, backend: &Backend) -> Result<(), Blocked> {
         guard.token_subject(user)?;
     }
     guard.token(&spec.token)?;
-    guard.token_count(quota::before(pass, backend) + 1)?;
-    check_metadata(&pass.context.settings, &spec.token.secret.template.metadata)
+    check_metadata(&pass.context.settings, &spec.token.secret.template.metadata)?;
+    quota::permitted(pass, backend)
 }
 
 /// Whose token it is.

@@ -20,10 +20,11 @@ use super::backend::Backends;
 use super::error::{During, Error};
 use super::kind::{Kind, key_of};
 use super::memory::Memory;
+use super::quota::Places;
 use super::referrers::{Key, KindName, Referrers, Wakers};
 use super::secret_index::SecretIndex;
 use super::settings::Settings;
-use crate::api::condition::{self, ConditionType, Reason};
+use crate::api::condition::ConditionType;
 use crate::api::instance::AllowedNamespaces;
 use crate::api::{ApiToken, ClusterInstance, Group, Instance, Role, RoleBinding, ServiceAccount};
 use crate::clock::Clock;
@@ -54,6 +55,8 @@ pub struct Context {
     pub wakers: Wakers,
     /// What is remembered between passes.
     pub memory: Memory,
+    /// Who has a place for tokens in its namespace.
+    pub places: Places,
     /// What the watches show.
     pub stores: Stores,
     /// Which Secrets are whose.
@@ -206,33 +209,16 @@ impl Context {
     /// Wakes all objects of a namespace.
     pub fn wake_namespace(&self, namespace: &str) {
         let stores = &self.stores;
-        self.wake_some(&stores.service_accounts, namespace, |_| true);
-        self.wake_some(&stores.groups, namespace, |_| true);
-        self.wake_some(&stores.roles, namespace, |_| true);
-        self.wake_some(&stores.role_bindings, namespace, |_| true);
-        self.wake_some(&stores.api_tokens, namespace, |_| true);
+        self.wake_all(&stores.service_accounts, namespace);
+        self.wake_all(&stores.groups, namespace);
+        self.wake_all(&stores.roles, namespace);
+        self.wake_all(&stores.role_bindings, namespace);
+        self.wake_all(&stores.api_tokens, namespace);
     }
 
-    /// Wakes those of a namespace whose tokens found no place.
-    pub fn wake_over_quota(&self, namespace: &str) {
-        let reason = Some(Reason::QuotaExceeded.as_str());
-        let waits = |conditions: &[Condition]| {
-            let ready = condition::find(conditions, ConditionType::Ready);
-            ready.map(|condition| condition.reason.as_str()) == reason
-        };
-        self.wake_some(&self.stores.service_accounts, namespace, waits);
-        self.wake_some(&self.stores.api_tokens, namespace, waits);
-    }
-
-    fn wake_some<K: Kind>(
-        &self,
-        store: &Store<K>,
-        namespace: &str,
-        is_meant: impl Fn(&[Condition]) -> bool,
-    ) {
+    fn wake_all<K: Kind>(&self, store: &Store<K>, namespace: &str) {
         for object in store.state() {
-            let conditions = object.status().map(|status| K::conditions(status).0);
-            if namespace_of(&*object) == namespace && is_meant(conditions.unwrap_or_default()) {
+            if namespace_of(&*object) == namespace {
                 self.wakers.wake(&key_of(&*object));
             }
         }

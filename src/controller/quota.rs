@@ -1,28 +1,121 @@
 //! How many tokens the objects of one namespace may have together.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::backend::Backend;
-use super::kind::{Kind, Pass, instance_key};
+use super::kind::{Kind, Pass, instance_key, key_of};
 use super::outcome::Blocked;
-use crate::api::ServiceAccount;
+use super::referrers::Key;
+use crate::api::{ApiToken, ServiceAccount};
 
-/// Whether the tokens of this account have a place. The oldest objects come first.
-pub fn permitted(pass: &Pass<ServiceAccount>, backend: &Backend) -> Result<(), Blocked> {
-    let own = pass.object.spec.tokens.len();
-    if own == 0 {
-        return Ok(());
-    }
-    let place = before(pass, backend) + own;
-    backend
-        .guard(pass.namespace())
-        .token_count(place)
-        .map_err(Blocked::from)
+/// An object whose tokens count.
+pub trait Claimant: Kind {
+    /// How many tokens it asks for.
+    fn asks_for(&self) -> usize;
+
+    /// Whether it has a token already.
+    fn has_token(&self) -> bool;
 }
 
-/// The tokens of older objects of the namespace at the same instance.
-pub fn before<K: Kind>(pass: &Pass<K>, backend: &Backend) -> usize {
+impl Claimant for ServiceAccount {
+    fn asks_for(&self) -> usize {
+        self.spec.tokens.len()
+    }
+
+    fn has_token(&self) -> bool {
+        let mut entries = self.status.iter().flat_map(|status| &status.tokens);
+        entries.any(|entry| entry.token.id.is_some())
+    }
+}
+
+impl Claimant for ApiToken {
+    fn asks_for(&self) -> usize {
+        1
+    }
+
+    fn has_token(&self) -> bool {
+        let status = self.status.as_ref();
+        let token = status.and_then(|status| status.token.as_ref());
+        token.is_some_and(|token| token.id.is_some())
+    }
+}
+
+/// Which objects have a place for their tokens, and which wait for one. Decisions about places are made one at a time.
+#[derive(Debug, Default)]
+pub struct Places(Mutex<HashMap<Key, Place>>);
+
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    /// For so many tokens.
+    Taken(usize),
+    Awaited,
+}
+
+impl Places {
+    /// The object is gone, or wants none any more. Answers with those who may have its place now.
+    pub fn leave(&self, key: &Key) -> Vec<Key> {
+        let mut places = self.lock();
+        match places.remove(key) {
+            Some(Place::Taken(_)) => waiting(&places, &key.namespace),
+            Some(Place::Awaited) | None => Vec::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Place>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn waiting(places: &HashMap<Key, Place>, namespace: &str) -> Vec<Key> {
+    let waiting = places
+        .iter()
+        .filter(|(key, place)| key.namespace == namespace && matches!(place, Place::Awaited));
+    waiting.map(|(key, _)| key.clone()).collect()
+}
+
+/// Takes a place for the object's tokens if there is one.
+pub fn permitted<K: Claimant>(pass: &Pass<K>, backend: &Backend) -> Result<(), Blocked> {
+    let (context, key) = (&pass.context, pass.key());
+    let tokens = pass.object.asks_for();
+    let freed = if tokens == 0 {
+        context.places.leave(&key)
+    } else {
+        take(pass, backend, key, tokens)?
+    };
+    for waiting in freed {
+        context.wakers.wake(&waiting);
+    }
+    Ok(())
+}
+
+/// Answers with those who may have what it gives up.
+fn take<K: Claimant>(
+    pass: &Pass<K>,
+    backend: &Backend,
+    key: Key,
+    tokens: usize,
+) -> Result<Vec<Key>, Blocked> {
+    let mut places = pass.context.places.lock();
+    let place = tokens + before(pass, backend, &places);
+    let judged = backend.guard(pass.namespace()).token_count(place);
+    let new = match &judged {
+        Ok(()) => Place::Taken(tokens),
+        Err(_) => Place::Awaited,
+    };
+    let old = places.insert(key, new);
+    judged?;
+    match old {
+        Some(Place::Taken(old)) if old > tokens => Ok(waiting(&places, pass.namespace())),
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// The tokens of those at the same instance whose turn comes first.
+fn before<K: Claimant>(pass: &Pass<K>, backend: &Backend, places: &HashMap<Key, Place>) -> usize {
     let limited = backend
         .guardrails
         .as_ref()
@@ -30,19 +123,14 @@ pub fn before<K: Kind>(pass: &Pass<K>, backend: &Backend) -> usize {
     if !limited {
         return 0;
     }
-    let me = age(&pass.object);
-    let accounts = pass.context.stores.service_accounts.state();
-    let accounts = accounts
-        .iter()
-        .filter(|other| counts(pass, &***other) && age(&***other) < me);
-    let tokens = pass.context.stores.api_tokens.state();
-    let tokens = tokens
-        .iter()
-        .filter(|other| counts(pass, &***other) && age(&***other) < me);
-    accounts
-        .map(|account| account.spec.tokens.len())
-        .sum::<usize>()
-        + tokens.count()
+    let me = Claim::of(&pass.object, places);
+    let stores = &pass.context.stores;
+    let accounts = stores.service_accounts.state();
+    let accounts = accounts.iter().filter(|other| counts(pass, &***other));
+    let tokens = stores.api_tokens.state();
+    let tokens = tokens.iter().filter(|other| counts(pass, &***other));
+    me.after(accounts.map(|other| Claim::of(&**other, places)))
+        + me.after(tokens.map(|other| Claim::of(&**other, places)))
 }
 
 fn counts<K: Kind, O: Kind>(pass: &Pass<K>, other: &O) -> bool {
@@ -50,6 +138,102 @@ fn counts<K: Kind, O: Kind>(pass: &Pass<K>, other: &O) -> bool {
         && instance_key(other.instance_ref(), pass.namespace()) == pass.instance_key()
 }
 
-fn age<K: Kind>(object: &K) -> (Option<Timestamp>, Option<String>) {
-    (object.creation_timestamp().map(|time| time.0), object.uid())
+/// What an object asks for, and when its turn is.
+struct Claim {
+    turn: Turn,
+    tokens: usize,
+}
+
+/// Who has tokens keeps them, whoever comes; apart from that the oldest come first. Times of creation are whole seconds.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Turn {
+    is_newcomer: bool,
+    created: Option<Timestamp>,
+    uid: Option<String>,
+}
+
+impl Claim {
+    fn of<K: Claimant>(object: &K, places: &HashMap<Key, Place>) -> Self {
+        let taken = match places.get(&key_of(object)) {
+            Some(Place::Taken(tokens)) => Some(*tokens),
+            Some(Place::Awaited) | None => None,
+        };
+        Self {
+            turn: Turn {
+                is_newcomer: taken.is_none() && !object.has_token(),
+                created: object.creation_timestamp().map(|time| time.0),
+                uid: object.uid(),
+            },
+            tokens: taken.unwrap_or_else(|| object.asks_for()),
+        }
+    }
+
+    /// How many tokens come before this one's.
+    fn after(&self, others: impl Iterator<Item = Self>) -> usize {
+        let earlier = others.filter(|other| other.turn < self.turn);
+        earlier.map(|other| other.tokens).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::controller::referrers::KindName;
+
+    fn key(name: &str) -> Key {
+        Key::new(KindName::ServiceAccount, "team-a", name)
+    }
+
+    /// Objects made within the same second, so that the uid decides.
+    fn account(name: &str, uid: &str, status: &Value) -> ServiceAccount {
+        serde_json::from_value(json!({
+            "apiVersion": "kestra-iam.dev/v1alpha1", "kind": "ServiceAccount",
+            "metadata": {
+                "name": name, "namespace": "team-a", "uid": uid, "creationTimestamp": "2026-01-01T00:00:00Z",
+            },
+            "spec": {"tokens": [{"name": "default", "lifetime": "1h"}]},
+            "status": status,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn who_has_a_token_comes_before_whoever_has_none() {
+        let status = json!({"tokens": [{"name": "default", "id": "t1", "generation": 1}]});
+        let (first, second) = (
+            account("first", "b", &status),
+            account("second", "a", &json!({})),
+        );
+        let places = HashMap::new();
+        let claim = |account| Claim::of(account, &places);
+        assert_eq!(claim(&second).after([claim(&first)].into_iter()), 1);
+        assert_eq!(claim(&first).after([claim(&second)].into_iter()), 0);
+    }
+
+    #[test]
+    fn a_place_counts_before_its_token_shows_in_the_status() {
+        let none = json!({});
+        let (first, second) = (account("first", "b", &none), account("second", "a", &none));
+        let places = HashMap::from([(key("first"), Place::Taken(1))]);
+        let claim = |account| Claim::of(account, &places);
+        assert_eq!(claim(&second).after([claim(&first)].into_iter()), 1);
+        assert_eq!(claim(&first).after([claim(&second)].into_iter()), 0);
+    }
+
+    #[test]
+    fn who_leaves_makes_room_for_those_who_wait_in_its_namespace() {
+        let places = Places::default();
+        let elsewhere = Key::new(KindName::ServiceAccount, "team-b", "other");
+        for (key, place) in [
+            (key("first"), Place::Taken(1)),
+            (key("second"), Place::Awaited),
+            (elsewhere, Place::Awaited),
+        ] {
+            places.lock().insert(key, place);
+        }
+        assert_eq!(places.leave(&key("first")), [key("second")]);
+        assert!(places.leave(&key("first")).is_empty());
+    }
 }

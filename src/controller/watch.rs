@@ -29,7 +29,8 @@ use super::context::{Context, namespace_of};
 use super::instance::Connects;
 use super::kind::{Kind, key_of};
 use super::memory::Memory;
-use super::referrers::{Key, KindName, Referrers, Wakers, Wakeups};
+use super::quota::Places;
+use super::referrers::{Key, Referrers, Wakers, Wakeups};
 use super::secret_index::SecretIndex;
 use super::settings::Settings;
 use super::{instance, pipeline};
@@ -93,6 +94,7 @@ pub fn start(parts: Parts) {
         referrers: Referrers::default(),
         wakers,
         memory: Memory::default(),
+        places: Places::default(),
         stores: feeds.stores(),
         secrets_of: SecretIndex::default(),
     });
@@ -265,8 +267,8 @@ fn forget(context: &Context, key: &Key) {
     context.wake_referrers(key);
     context.referrers.forget(key);
     context.memory.forget(key);
-    if matches!(key.kind, KindName::ServiceAccount | KindName::ApiToken) {
-        context.wake_over_quota(&key.namespace);
+    for waiting in context.places.leave(key) {
+        context.wakers.wake(&waiting);
     }
 }
 

@@ -108,6 +108,27 @@ async fn the_place_of_a_token_is_free_again_when_an_older_object_goes() {
     scene.apply("ServiceAccount", "second", one).await;
     let said = scene.complaint("ksa", "second", "QuotaExceeded").await;
     assert!(said.contains("token number 2"), "{said}");
+    // Whoever has a token keeps its place at every later look, also where the clock cannot tell who came first.
+    let described = json!({"spec": {"description": "still here"}});
+    scene.patch("ksa", "first", described).await;
+    scene.ready("ksa", "first").await;
     scene.delete("ksa", "first").await;
+    scene.ready("ksa", "second").await;
+}
+
+#[tokio::test]
+async fn the_place_of_a_token_is_free_again_when_an_older_object_wants_less() {
+    let scene = Scene::with(json!({"guardrails": {"tokensPerNamespace": 2}})).await;
+    let (one, other) = (
+        json!({"name": "one", "lifetime": "1h"}),
+        json!({"name": "other", "lifetime": "1h"}),
+    );
+    let spec = json!({"tokens": [one, other]});
+    scene.apply("ServiceAccount", "first", spec).await;
+    scene.ready("ksa", "first").await;
+    let spec = json!({"tokens": [one]});
+    scene.apply("ServiceAccount", "second", spec.clone()).await;
+    scene.complaint("ksa", "second", "QuotaExceeded").await;
+    scene.apply("ServiceAccount", "first", spec).await;
     scene.ready("ksa", "second").await;
 }

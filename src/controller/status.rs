@@ -200,6 +200,12 @@ fn settle(pass: &Pass<'_>, findings: &[Finding], now: Timestamp) -> Vec<Conditio
                 .iter()
                 .any(|finding| finding.kind.as_str() == condition.type_)
     });
+    if pass.stop.is_none() {
+        // What a pass that came through did not touch holds for the spec that it looked at.
+        for condition in &mut conditions {
+            condition.observed_generation = pass.generation;
+        }
+    }
     for finding in findings {
         condition::set(&mut conditions, finding, pass.generation, now);
     }
@@ -370,6 +376,24 @@ mod tests {
         let failing = conditions(&pass(&[], Some(&stop)), at(1));
         let well = conditions(&pass(&failing, None), at(2));
         assert!(condition::find(&well, ConditionType::Reconciling).is_none());
+    }
+
+    #[test]
+    fn what_stands_holds_for_the_newest_spec_once_a_pass_came_through() {
+        let issued = Finding::new(ConditionType::TokenIssued, true, Reason::Issued, "a token");
+        let first = Pass {
+            generation: Some(1),
+            findings: &[issued],
+            ..pass(&[], None)
+        };
+        let first = conditions(&first, at(1));
+        let of = |conditions: &[Condition]| {
+            let issued = condition::find(conditions, ConditionType::TokenIssued);
+            issued.and_then(|condition| condition.observed_generation)
+        };
+        let stop = failed();
+        assert_eq!(of(&conditions(&pass(&first, Some(&stop)), at(2))), Some(1));
+        assert_eq!(of(&conditions(&pass(&first, None), at(2))), Some(2));
     }
 
     #[test]

@@ -212,3 +212,33 @@ impl Backends {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::iam::client::Credential;
+    use crate::iam::model::TokenValue;
+
+    fn config() -> Config {
+        let credential = Credential::Bearer(TokenValue::new("t".to_owned()));
+        // Nobody listens there.
+        Config::new("http://127.0.0.1:1", "main", credential, Clock::system())
+    }
+
+    #[tokio::test]
+    async fn a_connection_and_its_budget_outlive_the_looks_at_an_instance() {
+        let backends = Backends::default();
+        let key = Key::new(KindName::ClusterInstance, "", "default");
+        let first = backends.connect(&key, config()).unwrap();
+        assert!(first.me().await.is_err());
+        let second = backends.connect(&key, config()).unwrap();
+        assert_eq!(second.counts().total(), 1, "the same one");
+        let changed = Config {
+            requests_per_second: 1,
+            ..config()
+        };
+        let third = backends.connect(&key, changed).unwrap();
+        assert_eq!(third.counts().total(), 0, "another one");
+    }
+}

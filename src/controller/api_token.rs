@@ -86,15 +86,7 @@ impl Kind for ApiToken {
         } else {
             pass.hold(&[(OWNER_ID, id(&owner).to_owned())]).await?;
         }
-        let result = keep(pass, backend, owner, &name).await;
-        let token = pass.status.token.as_ref();
-        let expires = token
-            .and_then(|token| token.expiration_time.as_ref())
-            .map(|time| time.0);
-        pass.context
-            .metrics
-            .expires(&pass.object.uid().unwrap_or_default(), expires);
-        result
+        keep(pass, backend, owner, &name).await
     }
 
     async fn end(pass: &mut Pass<Self>, backend: &Backend) -> Result<(), Stop> {

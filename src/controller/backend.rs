@@ -64,16 +64,20 @@ impl Backend {
 
     /// Adds the requests of late to the metrics.
     pub fn report(&self, metrics: &Metrics) {
-        let counts = self.client.take_counts();
-        let instance = self.key.path();
-        let failed = counts
-            .failed
-            .iter()
-            .map(|&(class, times)| (answer(class), times));
-        for (answer, times) in failed.chain([(Answer::Success, counts.succeeded)]) {
-            if times > 0 {
-                metrics.answered(&instance, answer, times);
-            }
+        report(&self.key, &self.client, metrics);
+    }
+}
+
+fn report(instance: &Key, client: &Client, metrics: &Metrics) {
+    let counts = client.take_counts();
+    let instance = instance.path();
+    let failed = counts
+        .failed
+        .iter()
+        .map(|&(class, times)| (answer(class), times));
+    for (answer, times) in failed.chain([(Answer::Success, counts.succeeded)]) {
+        if times > 0 {
+            metrics.answered(&instance, answer, times);
         }
     }
 }
@@ -144,6 +148,15 @@ impl Backends {
                 entry.connection = Some((config, client.clone()));
                 Ok(client)
             }
+        }
+    }
+
+    /// Adds what became of the requests of late to the metrics, also while the instance is no backend yet.
+    pub fn report(&self, key: &Key, metrics: &Metrics) {
+        let entries = self.lock();
+        let connection = entries.get(key).and_then(|entry| entry.connection.as_ref());
+        if let Some((_, client)) = connection {
+            report(key, client, metrics);
         }
     }
 

@@ -152,7 +152,11 @@ pub(super) async fn reconcile<K: Connects>(
     };
     let pause = match (error, &stop) {
         (Some(error), _) => failed(&context, &key, error),
-        (None, Some(_)) => probe(&context, &key),
+        (None, Some(stop)) => {
+            let metrics = &context.metrics;
+            metrics.failed(K::NAME.metric(), stop.reason().as_str());
+            probe(&context, &key)
+        }
         (None, None) => {
             context.memory.succeeded(&key);
             object.settings().resync.objects.std()
@@ -189,13 +193,13 @@ async fn look<K: Connects>(
 ) -> Result<Connection, Stop> {
     let before = context.backends.get(key);
     let result = connection::connect(context, key, object).await;
+    context.backends.report(key, &context.metrics);
     match &result {
         Ok(connection) => {
             if !matches!(before, Some(Standing::Ready(_))) {
                 info!(object = %key, "backend connected");
             }
             let backend = Arc::clone(&connection.backend);
-            backend.report(&context.metrics);
             context.backends.set(key, Standing::Ready(backend));
             context.wake_referrers(key);
         }
@@ -233,10 +237,7 @@ fn text(stop: &Stop) -> String {
 
 /// What objects say while their instance is not usable: the class of the trouble, and where to look.
 fn down(key: &Key, stop: &Stop) -> Down {
-    let reason = match stop {
-        Stop::Blocked(Blocked { reason, .. }) | Stop::Down(Down { reason, .. }) => *reason,
-        Stop::Failed(error) => error.reason(),
-    };
+    let reason = stop.reason();
     let message = format!(
         "waits for {} {}, which is not ready ({reason}); see its conditions",
         key.kind.as_str(),
@@ -279,7 +280,7 @@ async fn write<K: Connects>(
         .memory
         .wrote(key, written.resource_version().as_deref());
     let before = object.status().map(|status| status.conditions.as_slice());
-    if let Some(news) = news(before.unwrap_or_default(), &status.conditions) {
+    for news in news(before.unwrap_or_default(), &status.conditions) {
         context.announce(object.object_ref(&()), news).await;
     }
     Ok(())

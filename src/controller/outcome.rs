@@ -78,6 +78,18 @@ pub enum Stop {
     Failed(Error),
 }
 
+impl Stop {
+    /// The word for conditions, Events and metrics.
+    #[must_use]
+    pub const fn reason(&self) -> Reason {
+        match self {
+            Self::Blocked(blocked) => blocked.reason,
+            Self::Down(down) => down.reason,
+            Self::Failed(error) => error.reason(),
+        }
+    }
+}
+
 impl From<Blocked> for Stop {
     fn from(blocked: Blocked) -> Self {
         Self::Blocked(blocked)

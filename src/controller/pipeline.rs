@@ -35,7 +35,12 @@ pub(super) async fn reconcile<K: Kind>(
     let object = match context.freshest(&key, &*object, api).await {
         Ok(Some(object)) => object,
         Ok(None) => return Ok(Action::await_change()),
-        Err(error) => return Ok(retry(&context, &key, &error)),
+        Err(error) => {
+            let (metrics, kind) = (&context.metrics, K::NAME.metric());
+            metrics.failed(kind, error.reason().as_str());
+            metrics.reconciled(kind, Outcome::Failed, started.elapsed());
+            return Ok(retry(&context, &key, &error));
+        }
     };
     let mut pass = Pass::new(Arc::clone(&context), object);
     let mut referents = pass.object.referents();
@@ -44,7 +49,9 @@ pub(super) async fn reconcile<K: Kind>(
     let (outcome, action) = if pass.object.meta().deletion_timestamp.is_some() {
         end(&mut pass).await
     } else {
-        live(&mut pass).await
+        let ended = live(&mut pass).await;
+        pass.tell_expiry();
+        ended
     };
     context
         .metrics
@@ -145,7 +152,7 @@ async fn conclude<K: Kind>(pass: &mut Pass<K>, stop: Option<Stop>) -> (Outcome, 
     {
         // Nothing is wrong: the next pass sees what somebody else wrote. What this one learnt is kept if it can be.
         let _ = pass.checkpoint().await;
-        return (Outcome::Failed, retry(&pass.context, &key, error));
+        return (Outcome::Deferred, retry(&pass.context, &key, error));
     }
     let written = pass.write_status(stop.as_ref()).await;
     let error = match (&written, &stop) {
@@ -243,6 +250,13 @@ impl<K: Kind> Pass<K> {
         self.patch("hold the object", &patch).await
     }
 
+    /// Tells the metrics when the first of the object's tokens expires, whichever way the pass ended.
+    fn tell_expiry(&self) {
+        let uid = self.object.uid().unwrap_or_default();
+        let soonest = K::expirations(&self.status).into_iter().min();
+        self.context.metrics.expires(&uid, soonest);
+    }
+
     /// Lets the object go.
     async fn release(&mut self) -> Result<(), Error> {
         let rest = self
@@ -302,7 +316,7 @@ impl<K: Kind> Pass<K> {
         let news = status::news(old, &conditions);
         let kept = (json(&conditions)?, json(&generation)?);
         self.put_status(json(&self.status)?, kept).await?;
-        if let Some(news) = news {
+        for news in news {
             let regarding = self.object.object_ref(&());
             self.context.announce(regarding, news).await;
         }

@@ -7,6 +7,7 @@ use serde_json::json;
 use testbed::audit::Mark;
 
 use crate::gate::Passed;
+use crate::metrics::scrape;
 use crate::scene::Scene;
 
 fn one_token() -> serde_json::Value {
@@ -112,16 +113,9 @@ async fn a_sweep_is_a_handful_of_requests_and_a_steady_account_none() {
 
 /// Waits until the operator has come through a pass over an object of each kind since it started.
 async fn looked_at(scene: &Scene, kinds: &[&str]) {
-    let operator = &scene.world.operator;
-    let line = operator.wait_for_line("listening on ").await.unwrap();
-    let metrics = format!(
-        "{}/metrics",
-        line.split("listening on ").nth(1).unwrap().trim()
-    );
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
     scene
         .wait("a pass over an object of each kind", async || {
-            let text = client.get(&metrics).send().await.ok()?.text().await.ok()?;
+            let text = scrape(&scene.world).await?;
             let done = |kind: &&str| {
                 let counter = format!("reconciles_total{{kind=\"{kind}\",outcome=\"done\"}}");
                 text.contains(&counter)

@@ -17,6 +17,7 @@ mod gate;
 mod guardrails;
 mod instances;
 mod kinds;
+mod metrics;
 mod references;
 mod scene;
 mod shown;

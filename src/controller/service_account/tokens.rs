@@ -1,6 +1,5 @@
 //! The account's entries.
 
-use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
@@ -153,14 +152,6 @@ fn summarise(pass: &mut Pass<ServiceAccount>, entries: &[TokenEntry], ledger: &L
     pass.status.soonest_expiration_time = first(expiring);
     pass.status.next_rotation_time = first(rotating);
     pass.status.foreign_tokens = ledger.foreign(pass).or(pass.status.foreign_tokens);
-    let soonest: Option<Timestamp> = pass
-        .status
-        .soonest_expiration_time
-        .as_ref()
-        .map(|time| time.0);
-    pass.context
-        .metrics
-        .expires(&pass.object.uid().unwrap_or_default(), soonest);
 }
 
 /// Revokes every token that carries a mark of this object.

@@ -14,7 +14,7 @@ use crate::scene::{Scene, find};
 use crate::world::{World, binary};
 
 /// An address at which nobody listens.
-fn nobody() -> String {
+pub fn nobody() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}", listener.local_addr().unwrap())
 }

@@ -6,6 +6,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::Resource;
 use kube::runtime::events::{Event, EventType};
@@ -144,14 +145,22 @@ impl<K: Kind> Pass<K> {
         }
     }
 
-    /// Tells people what was done. An Event that cannot be written holds nothing up.
-    pub async fn event(&self, reason: Reason, action: &str, note: String) {
+    /// Tells people what was done, and to which Secret. Of a series of Events of one reason about one thing only the
+    /// first note is shown, so that it has to fit them all.
+    pub async fn event(&self, reason: Reason, action: &str, note: String, secret: Option<&str>) {
+        let secret = secret.map(|name| ObjectReference {
+            api_version: Some("v1".to_owned()),
+            kind: Some("Secret".to_owned()),
+            namespace: Some(self.namespace().to_owned()),
+            name: Some(name.to_owned()),
+            ..ObjectReference::default()
+        });
         let event = Event {
             type_: EventType::Normal,
             reason: reason.as_str().to_owned(),
             note: Some(note),
             action: action.to_owned(),
-            secondary: None,
+            secondary: secret,
         };
         let regarding = self.object.object_ref(&());
         self.context.publish(regarding, &event).await;

@@ -15,6 +15,9 @@ const STANDING: [ConditionType; 5] = [
     ConditionType::TokenIssued,
 ];
 
+/// What people have to know although everything is in order.
+const WARNINGS: [ConditionType; 2] = [ConditionType::Expiring, ConditionType::RetiredTokenInUse];
+
 /// What a pass found, as conditions see it.
 #[derive(Debug)]
 pub struct Pass<'a> {
@@ -57,9 +60,18 @@ pub fn conditions(pass: &Pass<'_>, now: Timestamp) -> Vec<Condition> {
     settle(pass, &findings, now)
 }
 
-/// What people are to be told of: the condition that explains where the object stands, if that has changed.
+/// What people are to be told of: where the object stands if that has changed, and each warning when it comes up.
 #[must_use]
-pub fn news<'c>(old: &[Condition], new: &'c [Condition]) -> Option<&'c Condition> {
+pub fn news<'c>(old: &[Condition], new: &'c [Condition]) -> Vec<&'c Condition> {
+    let warnings = WARNINGS
+        .into_iter()
+        .filter(|kind| condition::is_true(new, *kind) && !condition::is_true(old, *kind));
+    let warnings = warnings.filter_map(|kind| condition::find(new, kind));
+    turn(old, new).into_iter().chain(warnings).collect()
+}
+
+/// The condition that explains where the object stands, if that has changed.
+fn turn<'c>(old: &[Condition], new: &'c [Condition]) -> Option<&'c Condition> {
     let told = |condition: &Condition| {
         let Condition {
             type_,
@@ -352,22 +364,33 @@ mod tests {
     #[test]
     fn people_are_told_once_of_each_turn() {
         let told = |old: &[Condition], new: &[Condition]| {
-            news(old, new).map(|c| format!("{}={}/{}", c.type_, c.status, c.reason))
+            shown(&news(old, new).into_iter().cloned().collect::<Vec<_>>())
         };
         let well = conditions(&pass(&[], None), at(1));
-        assert_eq!(told(&[], &well).as_deref(), Some("Ready=True/Synced"));
-        assert_eq!(told(&well, &well), None);
+        assert_eq!(told(&[], &well), ["Ready=True/Synced"]);
+        assert_eq!(told(&well, &well), [""; 0]);
         let stop = failed();
         let failing = conditions(&pass(&well, Some(&stop)), at(2));
         let expected = "Reconciling=True/KubernetesUnavailable";
-        assert_eq!(told(&well, &failing).as_deref(), Some(expected));
-        assert_eq!(told(&failing, &failing), None);
+        assert_eq!(told(&well, &failing), [expected]);
+        assert_eq!(told(&failing, &failing), [""; 0]);
         let stop = Stop::Blocked(Blocked::refused(Reason::NotAllowed, "closed"));
         let refused = conditions(&pass(&failing, Some(&stop)), at(3));
-        assert_eq!(
-            told(&failing, &refused).as_deref(),
-            Some("Ready=False/NotAllowed")
-        );
+        assert_eq!(told(&failing, &refused), ["Ready=False/NotAllowed"]);
+    }
+
+    #[test]
+    fn people_are_told_once_of_a_warning_too() {
+        let well = conditions(&pass(&[], None), at(1));
+        let expiring = Finding::new(ConditionType::Expiring, true, Reason::TokenExpired, "soon");
+        let warned = Pass {
+            findings: &[expiring],
+            ..pass(&well, None)
+        };
+        let warned = conditions(&warned, at(2));
+        let told: Vec<_> = news(&well, &warned).into_iter().cloned().collect();
+        assert_eq!(shown(&told), ["Expiring=True/TokenExpired"]);
+        assert!(news(&warned, &warned).is_empty());
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod authority;
 mod backend;
 mod costs;
 mod crashes;
+mod events;
 mod faults;
 mod gate;
 mod guardrails;

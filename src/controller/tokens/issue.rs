@@ -50,7 +50,7 @@ impl<K: TokenHolder> Round<'_, K> {
         let owner = self.ledger.owner();
         let issued = self.backend.client.issue_token(owner, &wanted).await?;
         let metrics = &self.pass.context.metrics;
-        metrics.issued(&self.backend.key.name, issue.reason.as_str());
+        metrics.issued(&self.backend.key.path(), issue.reason.as_str());
         let current = match self.examine(&wanted, &issued, issue).await {
             Ok(current) => current,
             Err(stop) => return Err(self.discard(&issued.id, stop).await),
@@ -141,12 +141,17 @@ impl<K: TokenHolder> Round<'_, K> {
         let message = format!("{label}, generation {generation}, is in Secret {secret} ({reason})");
         if generation > 1 {
             let metrics = &self.pass.context.metrics;
-            metrics.rotated(&self.backend.key.name, reason.as_str());
+            metrics.rotated(&self.backend.key.path(), reason.as_str());
         }
         let key = self.pass.key();
         info!(object = %key, secret, generation, %reason, "token published");
         self.tell_issued(reason, &message);
-        self.pass.event(reason, "Issue", message).await;
+        let note = if generation > 1 {
+            format!("a new value of {label} is in Secret {secret}")
+        } else {
+            format!("{label} is in Secret {secret}")
+        };
+        self.pass.event(reason, "Issue", note, Some(secret)).await;
     }
 
     /// The newest issue succeeded, unless that of another entry failed in this pass.

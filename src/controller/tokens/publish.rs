@@ -6,7 +6,7 @@ use crate::controller::error::Error;
 use crate::controller::outcome::Stop;
 use crate::iam::client::Check;
 use crate::iam::model::TokenValue;
-use crate::plan::token::{Current, Issue, Recorded, SecretSeen};
+use crate::plan::token::{Current, End, Issue, Recorded, SecretSeen};
 
 /// So often a conflicting publish is tried anew over a Secret whose token is dead.
 const PUBLISHES: usize = 3;
@@ -75,6 +75,7 @@ impl<K: TokenHolder> Round<'_, K> {
         }
         // Every send of ours was answered by a conflict, so nobody can hold our token.
         self.revoke_token(&ours.id).await?;
+        self.tell(&ours.id, End::Settled).await;
         Ok(Some(Published::Lost))
     }
 

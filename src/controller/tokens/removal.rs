@@ -124,9 +124,11 @@ async fn revoke<K: Kind>(
     backend.client.revoke_token(ledger.owner(), id).await?;
     ledger.remove(id);
     let metrics = &pass.context.metrics;
-    metrics.revoked(&backend.key.name, Reason::Revoked);
+    metrics.revoked(&backend.key.path(), Reason::Revoked);
     let key = pass.key();
     info!(object = %key, token = %id, "token of what was removed is revoked");
+    let note = "a token that nothing asks for any more was revoked".to_owned();
+    pass.event(Reason::Revoked, "Revoke", note, None).await;
     Ok(())
 }
 

@@ -31,7 +31,8 @@ impl<K: TokenHolder> Round<'_, K> {
         Ok(())
     }
 
-    async fn tell(&self, id: &TokenId, end: End) {
+    /// Tells of a revocation.
+    pub(super) async fn tell(&self, id: &TokenId, end: End) {
         let label = self.entry.label();
         let (reason, message) = match end {
             End::Overlap => (
@@ -44,16 +45,20 @@ impl<K: TokenHolder> Round<'_, K> {
             ),
         };
         let metrics = &self.pass.context.metrics;
-        metrics.revoked(&self.backend.key.name, reason.as_str());
+        metrics.revoked(&self.backend.key.path(), reason.as_str());
         let key = self.pass.key();
         info!(object = %key, token = %id, %reason, "token revoked");
-        self.pass.event(reason, "Revoke", message).await;
+        let secret = Some(self.entry.dressing.name);
+        self.pass.event(reason, "Revoke", message, secret).await;
     }
 
     /// Revokes a token whose value nobody holds; no publish of it can be under way. Gives back why it was in vain.
     pub(super) async fn discard(&mut self, id: &TokenId, stop: Stop) -> Stop {
         match self.revoke_token(id).await {
-            Ok(()) => stop,
+            Ok(()) => {
+                self.tell(id, End::Settled).await;
+                stop
+            }
             // Its mark lets the next pass find it.
             Err(error) => error.into(),
         }

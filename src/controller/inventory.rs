@@ -69,6 +69,15 @@ struct Row<T> {
     stamp: u64,
 }
 
+/// Why a name stands for nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotOne {
+    /// Nothing has it.
+    Nothing,
+    /// More than one thing has it.
+    Several,
+}
+
 /// What rows are found by besides their id.
 pub trait Indexed: Listed {
     /// The name, or for bindings the subject's id.
@@ -188,11 +197,17 @@ impl<T: Indexed> Table<T> {
         self.rows.values().filter_map(|row| row.value.as_ref())
     }
 
-    /// The one row of this name; `None` if there is none or more than one.
-    #[must_use]
-    pub fn only(&self, name: &str) -> Option<&T> {
+    /// The one row of this name.
+    ///
+    /// # Errors
+    /// [`NotOne`] says whether there is none or more than one.
+    pub fn only(&self, name: &str) -> Result<&T, NotOne> {
         let mut rows = self.named(name);
-        rows.next().filter(|_| rows.next().is_none())
+        match (rows.next(), rows.next()) {
+            (Some(row), None) => Ok(row),
+            (None, _) => Err(NotOne::Nothing),
+            (Some(_), Some(_)) => Err(NotOne::Several),
+        }
     }
 
     /// Notes a row that an answer of our write showed.
@@ -300,15 +315,16 @@ mod tests {
     #[test]
     fn a_name_that_two_rows_have_is_nobody() {
         let mut table = Table::default();
+        let only = |table: &Table<GroupSummary>| {
+            let row = table.only("bots");
+            row.map(|row| row.id.as_str().to_owned())
+        };
+        assert_eq!(only(&table), Err(NotOne::Nothing));
         table.put(group("a", "bots"), 1);
-        assert_eq!(table.only("bots").map(|row| row.id.as_str()), Some("a"));
+        assert_eq!(only(&table), Ok("a".to_owned()));
         table.put(group("b", "bots"), 2);
-        assert!(table.only("bots").is_none());
+        assert_eq!(only(&table), Err(NotOne::Several));
         table.put(group("a", "Bots"), 3);
-        assert_eq!(
-            table.only("bots").map(|row| row.id.as_str()),
-            Some("b"),
-            "renamed"
-        );
+        assert_eq!(only(&table), Ok("b".to_owned()), "renamed");
     }
 }

@@ -4,6 +4,7 @@ use kube::runtime::reflector::ObjectRef;
 
 use super::backend::Backend;
 use super::context::Context;
+use super::inventory::NotOne;
 use super::kind::Kind;
 use super::outcome::{Blocked, Stop};
 use super::referrers::{Key, KindName};
@@ -136,7 +137,7 @@ impl Resolver<'_> {
             .backend
             .inventory
             .read(|tables| tables.groups.only(name).map(|group| group.id.clone()));
-        let id = found.ok_or_else(|| not_found("group", name))?;
+        let id = found.map_err(|why| not_one("group", name, why))?;
         Ok(Member {
             id,
             name: name.to_owned(),
@@ -211,7 +212,7 @@ impl Resolver<'_> {
             .backend
             .inventory
             .read(|tables| tables.roles.only(name).map(|role| role.id.clone()));
-        let id = found.ok_or_else(|| not_found("role", name))?;
+        let id = found.map_err(|why| not_one("role", name, why))?;
         Ok((id, name.to_owned()))
     }
 
@@ -267,13 +268,17 @@ impl Resolver<'_> {
             .backend
             .inventory
             .read(|tables| tables.accounts.only(name).map(|account| account.id.clone()));
-        found.ok_or_else(|| not_found("service account", name))
+        found.map_err(|why| not_one("service account", name, why))
     }
 
     /// A user's id by name.
     pub async fn user(&self, name: &str) -> Result<PrincipalId, Stop> {
-        let found = self.backend.client.find_user(name).await?;
-        Ok(found.ok_or_else(|| not_found("user", name))?.id)
+        let not_one = |why| Stop::from(not_one("user", name, why));
+        match self.backend.client.find_user(name).await {
+            Ok(found) => Ok(found.ok_or_else(|| not_one(NotOne::Nothing))?.id),
+            Err(client::Error::Ambiguous { .. }) => Err(not_one(NotOne::Several)),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Refuses an owner of the whole instance, unless the guardrails allow those too. The backend is asked each time:
@@ -285,7 +290,9 @@ impl Resolver<'_> {
             Ok(access) if access.is_superadmin() => Err(Blocked::from(refusal).into()),
             Ok(_) => Ok(()),
             // Known, but no longer let in here.
-            Err(client::Error::Gone { .. }) => Err(not_found("user or account", name).into()),
+            Err(client::Error::Gone { .. }) => {
+                Err(not_one("user or account", name, NotOne::Nothing).into())
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -306,10 +313,17 @@ fn not_ready(kind: &str, name: &str) -> Blocked {
     Blocked::unresolved(Reason::ReferenceNotFound, message)
 }
 
-fn not_found(what: &str, name: &str) -> Blocked {
+/// Said of names alone that the guardrails let pass: of others nobody learns whether they are there.
+fn not_one(what: &str, name: &str, why: NotOne) -> Blocked {
+    let (has, mend) = match why {
+        NotOne::Nothing => ("no", "create it there, or correct the name"),
+        NotOne::Several => (
+            "more than one",
+            "which one is meant cannot be told, so rename the others there",
+        ),
+    };
     let message = format!(
-        "the backend has no {what}, or more than one, called {name}: create it there, or correct the name; looked at \
-         again with each sweep"
+        "the backend has {has} {what} called {name}: {mend}; looked at again with each sweep"
     );
     Blocked::unresolved(Reason::ReferenceNotFound, message)
 }
@@ -321,4 +335,18 @@ pub fn referents(namespace: &str, groups: &[GroupRef], roles: &[RoleGrant]) -> V
     let groups = groups.map(|group| Key::new(KindName::Group, namespace, &group.name));
     let roles = roles.map(|role| Key::new(KindName::Role, namespace, &role.name));
     groups.chain(roles).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_nothing_has_is_told_from_one_that_several_have() {
+        let nothing = not_one("role", "runner", NotOne::Nothing).message;
+        assert!(nothing.starts_with("the backend has no role called runner: create it"));
+        let several = not_one("role", "runner", NotOne::Several).message;
+        assert!(several.starts_with("the backend has more than one role called runner: "));
+        assert!(several.contains("rename"), "{several}");
+    }
 }

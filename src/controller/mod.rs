@@ -26,10 +26,12 @@ mod secret_index;
 mod service_account;
 mod settings;
 mod status;
+mod tasks;
 mod tokens;
 mod watch;
 
 pub use crate::plan::mark::Cluster;
 pub use error::Error;
 pub use settings::Settings;
+pub use tasks::{Died, Tasks};
 pub use watch::{Parts, start};

@@ -33,6 +33,7 @@ use super::quota::Places;
 use super::referrers::{Key, Referrers, Wakers, Wakeups};
 use super::secret_index::SecretIndex;
 use super::settings::Settings;
+use super::tasks::Tasks;
 use super::{instance, pipeline};
 use crate::api::names::{ACKNOWLEDGED_UUID, COMPROMISED, FIELD_MANAGER, ROTATE_REQUESTED_AT};
 use crate::clock::Clock;
@@ -65,8 +66,9 @@ const DEBOUNCE: Duration = Duration::from_millis(5);
 
 type Run = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Starts all controllers. They end when `stop` is cancelled.
-pub fn start(parts: Parts) {
+/// Starts all controllers. They end when `stop` is cancelled; if one of them ends before, the others are of no use.
+#[must_use]
+pub fn start(parts: Parts) -> Tasks {
     let (wakers, wakeups) = Wakers::new();
     let Parts {
         client,
@@ -99,10 +101,12 @@ pub fn start(parts: Parts) {
         secrets_of: SecretIndex::default(),
     });
     let ready = feed::report(Arc::clone(&context), Arc::clone(&health));
-    work.spawn(until(&stop, ready));
-    for run in runs(&context, feeds, wakeups, &Beats(health), &stop) {
-        work.spawn(run);
+    let mut tasks = Tasks::default();
+    tasks.spawn("readiness", &work, until(&stop, ready));
+    for (name, run) in runs(&context, feeds, wakeups, &Beats(health), &stop) {
+        tasks.spawn(name, &work, run);
     }
+    tasks
 }
 
 /// All that has to run.
@@ -112,41 +116,58 @@ fn runs(
     wakeups: Wakeups,
     beats: &Beats,
     stop: &CancellationToken,
-) -> Vec<Run> {
+) -> Vec<(&'static str, Run)> {
     let secrets = feed::secrets(Arc::clone(context), beats.heard(feeds.secrets.events));
     let namespaces = feed::namespaces(Arc::clone(context), beats.heard(feeds.namespaces.events));
     let credentials = feed::credentials(Arc::clone(context), beats.heard(feeds.credentials));
+    let shared = Shared {
+        context,
+        beats,
+        stop,
+    };
     vec![
-        until(stop, secrets),
-        until(stop, namespaces),
-        until(stop, credentials),
-        until(stop, jump::jumps(Arc::clone(context))),
-        instances(
-            context,
-            feeds.cluster_instances,
-            wakeups.cluster_instances,
-            beats,
-            stop,
+        ("Secrets", until(stop, secrets)),
+        ("namespaces", until(stop, namespaces)),
+        ("credentials", until(stop, credentials)),
+        (
+            "jumps of the clock",
+            until(stop, jump::jumps(Arc::clone(context))),
         ),
-        instances(context, feeds.instances, wakeups.instances, beats, stop),
-        objects(
-            context,
-            feeds.service_accounts,
-            wakeups.service_accounts,
-            beats,
-            stop,
-        ),
-        objects(context, feeds.groups, wakeups.groups, beats, stop),
-        objects(context, feeds.roles, wakeups.roles, beats, stop),
-        objects(
-            context,
-            feeds.role_bindings,
-            wakeups.role_bindings,
-            beats,
-            stop,
-        ),
-        objects(context, feeds.api_tokens, wakeups.api_tokens, beats, stop),
+        shared.instances(feeds.cluster_instances, wakeups.cluster_instances),
+        shared.instances(feeds.instances, wakeups.instances),
+        shared.objects(feeds.service_accounts, wakeups.service_accounts),
+        shared.objects(feeds.groups, wakeups.groups),
+        shared.objects(feeds.roles, wakeups.roles),
+        shared.objects(feeds.role_bindings, wakeups.role_bindings),
+        shared.objects(feeds.api_tokens, wakeups.api_tokens),
     ]
+}
+
+/// What the controllers of all kinds are made from.
+struct Shared<'a> {
+    context: &'a Arc<Context>,
+    beats: &'a Beats,
+    stop: &'a CancellationToken,
+}
+
+impl Shared<'_> {
+    fn objects<K: Kind>(
+        &self,
+        feed: Feed<K>,
+        woken: UnboundedReceiver<ObjectRef<K>>,
+    ) -> (&'static str, Run) {
+        let run = objects(self.context, feed, woken, self.beats, self.stop);
+        (K::NAME.as_str(), run)
+    }
+
+    fn instances<K: Connects>(
+        &self,
+        feed: Feed<K>,
+        woken: UnboundedReceiver<ObjectRef<K>>,
+    ) -> (&'static str, Run) {
+        let run = instances(self.context, feed, woken, self.beats, self.stop);
+        (K::NAME.as_str(), run)
+    }
 }
 
 fn until(stop: &CancellationToken, work: impl Future<Output = ()> + Send + 'static) -> Run {

@@ -142,11 +142,12 @@ impl Operator {
             biased;
             () = self.shutdown.stop().cancelled() => Ok(()),
             loss = leadership.lost() => bail!("the Lease {} is lost: {loss}", self.args.election.lease_name),
-            never = self.act(leadership) => never,
+            failure = self.act(leadership) => failure,
         }
     }
 
-    /// Starts the controllers once this process leads; they go on until told to stop.
+    /// Starts the controllers once this process leads; they go on until told to stop. One that dies ends the process:
+    /// nobody would do its work, and the next process can.
     async fn act(&self, leadership: &Leadership) -> anyhow::Result<()> {
         if leadership.acquired().await.is_err() {
             // The loss is told by whoever waits for it.
@@ -155,7 +156,7 @@ impl Operator {
         let health = self.health.register("controllers");
         health.beats_within(self.args.process.liveness_timeout);
         health.waiting_for("the uid of namespace kube-system");
-        controller::start(Parts {
+        let tasks = controller::start(Parts {
             client: self.cluster.client.clone(),
             settings: self.settings().await?,
             clock: self.clock.clone(),
@@ -165,7 +166,8 @@ impl Operator {
             stop: self.shutdown.stop().clone(),
             work: self.shutdown.work().clone(),
         });
-        std::future::pending().await
+        let died = tasks.died().await;
+        bail!("{died}; the Lease is left to expire")
     }
 
     async fn settings(&self) -> anyhow::Result<Settings> {

@@ -141,10 +141,7 @@ fn waiting(blocked: &Blocked) -> Vec<Finding> {
 /// backend answers.
 fn down_with(pass: &Pass<'_>, down: &Down) -> Vec<Finding> {
     let Down { reason, message } = down;
-    let mut findings = vec![
-        Finding::new(ConditionType::Synced, false, *reason, message),
-        Finding::new(trouble(*reason), true, *reason, message),
-    ];
+    let mut findings = troubled(*reason, message);
     if *reason == Reason::InstanceChanged || !stays_ready(pass) {
         findings.push(Finding::new(ConditionType::Ready, false, *reason, message));
     }
@@ -155,10 +152,7 @@ fn down_with(pass: &Pass<'_>, down: &Down) -> Vec<Finding> {
 fn failing(pass: &Pass<'_>, error: &super::error::Error) -> Vec<Finding> {
     let reason = error.reason();
     let message = format!("{error}; {}", mend(reason));
-    let mut findings = vec![
-        Finding::new(ConditionType::Synced, false, reason, &message),
-        Finding::new(trouble(reason), true, reason, &message),
-    ];
+    let mut findings = troubled(reason, &message);
     if !stays_ready(pass) {
         findings.push(Finding::new(ConditionType::Ready, false, reason, message));
     }
@@ -169,6 +163,14 @@ fn stays_ready(pass: &Pass<'_>) -> bool {
     condition::is_true(pass.old, ConditionType::Ready)
         && pass.old_generation == pass.generation
         && pass.tokens_live == TokensLive::All
+}
+
+/// What a failure means for all but `Ready`.
+pub(super) fn troubled(reason: Reason, message: &str) -> Vec<Finding> {
+    vec![
+        Finding::new(ConditionType::Synced, false, reason, message),
+        Finding::new(trouble(reason), true, reason, message),
+    ]
 }
 
 /// Whether it passes by itself, or somebody has to change something (kstatus).

@@ -7,8 +7,9 @@ use super::Connects;
 use super::connection::Connection;
 use crate::api::condition::{ConditionType, Finding, Reason};
 use crate::api::instance::InstanceStatus;
+use crate::controller::error::Error;
 use crate::controller::outcome::Stop;
-use crate::controller::status::{Pass, TokensLive, conditions, mend};
+use crate::controller::status::{Pass, TokensLive, conditions, mend, troubled};
 use crate::iam::client::Line;
 
 /// So much of a credential's life is left when it is warned of.
@@ -60,6 +61,17 @@ pub(super) fn failed<K: Connects>(object: &K, stop: &Stop, now: Timestamp) -> In
     after(object, Some(stop), &[], now)
 }
 
+/// What went wrong by its class, and what to do. The address is the spec's own word, so that it may be told here; on the
+/// objects that wait it is not.
+fn failure(url: &str, error: &Error) -> String {
+    match error.reason() {
+        Reason::BackendUnavailable => format!(
+            "{url} cannot be worked with ({error}): check spec.url, and that the backend runs there; tried again by itself"
+        ),
+        reason => format!("{error}; {}", mend(reason)),
+    }
+}
+
 fn after<K: Connects>(
     object: &K,
     stop: Option<&Stop>,
@@ -70,18 +82,12 @@ fn after<K: Connects>(
     let generation = object.meta().generation;
     let mut findings = findings.to_vec();
     // An instance that is down is not ready, whatever it was before.
-    findings.extend(stop.and_then(|stop| match stop {
-        Stop::Failed(error) => {
-            let message = format!("{error}; {}", mend(error.reason()));
-            Some(Finding::new(
-                ConditionType::Ready,
-                false,
-                error.reason(),
-                message,
-            ))
-        }
-        Stop::Blocked(_) | Stop::Down(_) => None,
-    }));
+    if let Some(Stop::Failed(error)) = stop {
+        let message = failure(&object.settings().url, error);
+        findings.extend(troubled(error.reason(), &message));
+        let ready = Finding::new(ConditionType::Ready, false, error.reason(), message);
+        findings.push(ready);
+    }
     let pass = Pass {
         generation,
         old: &old.conditions,
@@ -95,5 +101,38 @@ fn after<K: Connects>(
         observed_generation: generation,
         conditions,
         ..old
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::iam::client::{self, Call, Outage, TlsProblem};
+
+    #[test]
+    fn a_wrong_address_is_named_with_what_to_check() {
+        for outage in [
+            Outage::Dns,
+            Outage::Connect,
+            Outage::Tls(TlsProblem::UnknownIssuer),
+            Outage::Status(502),
+        ] {
+            let call = Call {
+                method: "GET",
+                path: "/api/v1/configs",
+            };
+            let error = Error::from(client::Error::Unavailable { call, outage });
+            let said = failure("https://kestra.test", &error);
+            assert!(said.starts_with("https://kestra.test cannot"), "{said}");
+            assert!(said.contains(&outage.to_string()), "{said}");
+            assert!(said.contains("check spec.url"), "{said}");
+        }
+    }
+
+    #[test]
+    fn what_has_nothing_to_do_with_the_address_does_not_blame_it() {
+        let operation = "read the instance's Secret";
+        let said = failure("https://kestra.test", &Error::Silence { operation });
+        assert!(!said.contains("kestra.test"), "{said}");
     }
 }

@@ -46,7 +46,7 @@ pub(super) async fn connect<K: Connects>(
     let client = context.backends.connect(key, config).map_err(trouble)?;
     let configs = client.configs().await.map_err(trouble)?;
     if configs.edition.as_deref() == Some("OSS") {
-        return Err(open_source().into());
+        return Err(open_source(object).into());
     }
     let me = client.me().await.map_err(trouble)?;
     same_backend(object, &configs, client.tenant())?;
@@ -152,7 +152,7 @@ fn explain<K: Connects>(object: &K, error: Error) -> Stop {
     let secret = &object.settings().credentials.secret_ref.name;
     match error {
         // 404 to what every Enterprise edition answers.
-        Error::Gone { .. } => open_source().into(),
+        Error::Gone { .. } => open_source(object).into(),
         Error::Unauthorized { .. } => {
             let message = format!(
                 "the backend refuses the credential in Secret {secret}: put an API token that works there under the \
@@ -164,8 +164,9 @@ fn explain<K: Connects>(object: &K, error: Error) -> Stop {
             Blocked::refused(Reason::Invalid, format!("spec cannot work: {error}")).into()
         }
         Error::Protocol { .. } => {
+            let url = &object.settings().url;
             let message = format!(
-                "what answers at spec.url is no IAM API ({error}): point spec.url at a Kestra Enterprise Edition or at \
+                "what answers at {url} is no IAM API ({error}): point spec.url at a Kestra Enterprise Edition or at \
                  kestra-iam-operator server, context path included"
             );
             Blocked::refused(Reason::BackendProtocol, message).into()
@@ -195,9 +196,12 @@ fn unlisted<K: Connects>(object: &K, error: Error) -> Stop {
     }
 }
 
-fn open_source() -> Blocked {
-    let message = "the server at spec.url has no IAM API: it is an open-source Kestra, or something else. Point spec.url \
-                   at a Kestra Enterprise Edition or at kestra-iam-operator server, context path included";
+fn open_source<K: Connects>(object: &K) -> Blocked {
+    let url = &object.settings().url;
+    let message = format!(
+        "the server at {url} has no IAM API: it is an open-source Kestra, or something else. Point spec.url at a Kestra \
+         Enterprise Edition or at kestra-iam-operator server, context path included"
+    );
     Blocked::refused(Reason::BackendProtocol, message)
 }
 

@@ -28,6 +28,7 @@ async fn an_open_source_kestra_and_no_storm() {
         said.contains("open-source Kestra") && said.contains("Enterprise"),
         "{said}"
     );
+    assert!(said.contains(gate.url()), "{said}");
     scene
         .wait("three looks", async || {
             (gate.passed().len() >= 3).then_some(())

@@ -15,17 +15,20 @@ use crate::world::World;
 #[tokio::test]
 async fn a_wrong_address() {
     let scene = Scene::inside(World::shared().await).await;
+    let url = nobody();
     scene
-        .connect(json!({"url": nobody(), "guardrails": {"unrestricted": true}}))
+        .connect(json!({"url": url, "guardrails": {"unrestricted": true}}))
         .await;
     scene.apply("ServiceAccount", "ci", one_token()).await;
     let said = instance_says(&scene, "BackendUnavailable").await;
     assert!(
-        said.contains("cannot connect") && said.contains("spec.url"),
+        said.contains("cannot connect") && said.contains("check spec.url"),
         "{said}"
     );
+    assert!(said.contains(&url), "{said}");
     let said = scene.complaint("ksa", "ci", "BackendUnavailable").await;
     assert!(said.contains(&scene.instance), "{said}");
+    assert!(!said.contains(&url), "not for the instance's users: {said}");
     scene.patch_instance(json!({"url": scene.url})).await;
     scene.ready("ksa", "ci").await;
     assert!(scene.works(&scene.value("ci-default").await).await);
@@ -213,6 +216,27 @@ async fn a_backend_that_asks_for_a_pause_gets_it() {
     );
     scene.ready("ksa", "ci").await;
     scene.ready("ksa", "other").await;
+}
+
+#[tokio::test]
+async fn the_probe_of_an_instance_gives_the_pause_that_is_asked_for() {
+    let (scene, gate) = Scene::behind_gate(json!({"guardrails": {"unrestricted": true}})).await;
+    connected(&scene).await;
+    gate.rule(|_, _| Verdict::Throttle(8));
+    scene
+        .patch_instance(json!({"lastUsedGranularity": "2s"}))
+        .await;
+    instance_says(&scene, "BackendThrottled").await;
+    let (mark, start) = (gate.passed().len(), Instant::now());
+    gate.open();
+    connected(&scene).await;
+    // Its own first pause is four seconds at most; the condition was written a moment after the answer.
+    assert!(
+        start.elapsed() > Duration::from_secs(6),
+        "{:?}",
+        start.elapsed()
+    );
+    assert!(gate.passed().len() > mark);
 }
 
 #[tokio::test]

@@ -71,6 +71,7 @@ fn held(hold: Hold, label: &str, secret: &str, plan: &Plan) -> Vec<Finding> {
             );
             vec![
                 finding(ConditionType::Ready, false, &message),
+                finding(ConditionType::Synced, false, &message),
                 finding(ConditionType::Stalled, true, &message),
             ]
         }

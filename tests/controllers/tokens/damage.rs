@@ -177,6 +177,7 @@ async fn a_foreign_secret_is_never_touched_and_nothing_is_minted_for_it() {
     assert!(message.contains("delete it, or name another"), "{message}");
     let object = scene.get("ksa", "ci").await.unwrap();
     assert_eq!(find(&object, "Stalled")["status"], "True");
+    assert_eq!(find(&object, "Synced")["reason"], "SecretConflict");
     let id = object["status"]["id"].as_str().unwrap();
     assert!(scene.tokens(id).await.is_empty());
     assert_eq!(scene.version("ci-default").await, version);

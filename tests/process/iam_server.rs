@@ -65,3 +65,42 @@ async fn a_driven_clock_ends_a_token_at_its_instant() {
     assert_eq!(caller.me(&issued).await, 401);
     assert_eq!(caller.me(server.admin_token()).await, 200);
 }
+
+#[tokio::test]
+async fn each_request_is_a_line_at_debug_that_tells_no_secret() {
+    let flags = ["--log-level", "debug"];
+    let server = IamServer::start(Path::new(BINARY), &flags).await.unwrap();
+    let caller = Caller::of(&server);
+    let admin = server.admin_token().to_owned();
+    let issued = caller.issue(&admin).await;
+    let astray = format!("{}/api/v1/nowhere/{admin}?q=hidden", caller.url);
+    let answer = caller.http.get(astray).bearer_auth(&admin).send().await;
+    assert_eq!(answer.unwrap().status(), 404);
+    assert_eq!(caller.me("nobody's").await, 401);
+    assert_eq!(server.process().terminate().await.unwrap(), Exit::Code(0));
+
+    let log = server.process().log();
+    let line = |words: &[&str]| {
+        let found = log
+            .lines()
+            .find(|line| words.iter().all(|word| line.contains(word)));
+        found.unwrap_or_else(|| panic!("no line with {words:?} in\n{log}"))
+    };
+    let known = line(&["answered", "POST", "/api/v1/me/api-tokens", "status=200"]);
+    assert!(
+        known.contains("took=") && known.contains("principal="),
+        "{known}"
+    );
+    line(&["answered", "GET", "/nowhere/(no id)", "status=404"]);
+    let unknown = line(&["answered", "GET", "/api/v1/me", "status=401"]);
+    assert!(!unknown.contains("principal="), "{unknown}");
+    for secret in [
+        admin.as_str(),
+        issued.as_str(),
+        "hidden",
+        "an-hour",
+        "Bearer",
+    ] {
+        assert!(!log.contains(secret), "{secret} in\n{log}");
+    }
+}

@@ -61,6 +61,7 @@ fn explain(mut response: Response, path: &str) -> Response {
         "_embedded": {"errors": [error]},
     });
     let mut explained = (status, Json(body)).into_response();
+    *explained.extensions_mut() = std::mem::take(response.extensions_mut());
     let allowed = response.headers_mut().remove(ALLOW);
     insert(explained.headers_mut(), ALLOW, allowed);
     explained

@@ -4,6 +4,7 @@ pub(crate) mod answer;
 pub(crate) mod body;
 pub(crate) mod change;
 pub(crate) mod credentials;
+pub(crate) mod log;
 pub(crate) mod path;
 pub(crate) mod query;
 pub(crate) mod session;

@@ -57,6 +57,11 @@ impl Trail {
         let _ = self.actor.set((actor.id.clone(), actor.username.clone()));
     }
 
+    /// The name of whoever is behind the request, once that is known.
+    pub(crate) fn actor_name(&self) -> Option<&str> {
+        self.actor.get().map(|(_, name)| name.as_str())
+    }
+
     /// Records a change that succeeds with the transaction it is in; `about` are ids that the path does not tell.
     pub(crate) async fn succeeded(&self, db: &mut Db, about: &[&str]) -> Result<(), Error> {
         self.record(db, about, "SUCCESS").await
@@ -97,7 +102,7 @@ pub(crate) async fn follow(
     let trail = Arc::new(Trail::of(&request, &params, app.now()));
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
     request.extensions_mut().insert(Arc::clone(&trail));
-    let response = next.run(request).await;
+    let mut response = next.run(request).await;
     let status = response.status();
     if changes
         && status.as_u16() >= 400
@@ -105,10 +110,12 @@ pub(crate) async fn follow(
     {
         tracing::error!(%error, "a refusal could not be written into the audit log");
     }
+    response.extensions_mut().insert(trail);
     response
 }
 
-fn harmless(id: &str) -> String {
+/// An id, or a word in place of what is too long to be one.
+pub(super) fn harmless(id: &str) -> String {
     if id.len() <= LONGEST_ID {
         id.to_owned()
     } else {

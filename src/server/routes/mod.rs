@@ -2,11 +2,11 @@
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::app::App;
-use super::http::{answer, trail};
+use super::http::{answer, log, trail};
 
 mod accounts;
 mod acls;
@@ -33,6 +33,7 @@ pub(super) fn router(app: &App) -> Router {
         .layer(DefaultBodyLimit::max(app.settings().max_body))
         .layer(CatchPanicLayer::new())
         .layer(from_fn_with_state(app.clone(), answer::finish))
+        .layer(from_fn(log::tell))
         .with_state(app.clone())
 }
 

@@ -98,6 +98,9 @@ pub struct ApiTokenStatus {
     /// The owner's name at the backend.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner_name: Option<String>,
+    /// When the token expires, or `never`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
     /// Where the token stands.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<TokenStatus>,

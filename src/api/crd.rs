@@ -23,7 +23,7 @@ const INSTANCE: &[Column] = &[
 ];
 const SERVICE_ACCOUNT: &[Column] = &[
     ("Account", ".status.accountName"),
-    ("Expires", ".status.soonestExpirationTime"),
+    ("Expires", ".status.expires"),
     ("Next rotation", ".status.nextRotationTime"),
 ];
 const GROUP: &[Column] = &[("Group", ".status.groupName")];
@@ -31,7 +31,7 @@ const ROLE: &[Column] = &[("Role", ".status.roleName")];
 const ROLE_BINDING: &[Column] = &[("Role", ".spec.roleRef.name")];
 const API_TOKEN: &[Column] = &[
     ("Account", ".status.ownerName"),
-    ("Expires", ".status.token.expirationTime"),
+    ("Expires", ".status.expires"),
     ("Next rotation", ".status.token.nextRotationTime"),
 ];
 

@@ -106,7 +106,10 @@ pub struct ServiceAccountStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(transform = list_map(&["name"]))]
     pub tokens: Vec<TokenEntryStatus>,
-    /// When the first of the current tokens expires.
+    /// When the first of the current tokens expires, or `never`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
+    /// When the first of the current tokens expires; absent if none does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub soonest_expiration_time: Option<Time>,
     /// When the next of the current tokens is replaced.

@@ -90,3 +90,43 @@ pub struct RetiredToken {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_used_time: Option<Time>,
 }
+
+/// When the first of these tokens expires, as a column of `kubectl get` shows it: an instant, `never`, or nothing where
+/// there is no token yet.
+#[must_use]
+pub fn expires<'t>(tokens: impl IntoIterator<Item = &'t TokenStatus>) -> Option<String> {
+    let current = tokens.into_iter().filter(|token| token.id.is_some());
+    let times: Vec<_> = current
+        .map(|token| token.expiration_time.as_ref().map(|time| time.0))
+        .collect();
+    match times.iter().flatten().min() {
+        Some(first) => Some(format!("{first:.0}")),
+        None => (!times.is_empty()).then(|| "never".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    fn token(expires: Option<i64>) -> TokenStatus {
+        let at = |second| Time(Timestamp::from_second(second).unwrap());
+        TokenStatus {
+            id: Some("t".to_owned()),
+            expiration_time: expires.map(at),
+            ..TokenStatus::default()
+        }
+    }
+
+    #[test]
+    fn a_column_tells_the_first_end_or_that_there_is_none() {
+        let first = [token(None), token(Some(7200)), token(Some(3600))];
+        assert_eq!(expires(&first).as_deref(), Some("1970-01-01T01:00:00Z"));
+        assert_eq!(expires(&[token(None)]).as_deref(), Some("never"));
+        assert_eq!(expires(&[]), None);
+        let unpublished = TokenStatus::default();
+        assert_eq!(expires(&[unpublished]), None);
+    }
+}

@@ -21,7 +21,7 @@ use crate::api::api_token::ApiTokenStatus;
 use crate::api::names::{COMPROMISED, ROTATE_REQUESTED_AT};
 use crate::api::policy::DeletionPolicy;
 use crate::api::reference::InstanceRef;
-use crate::api::token_status::TokenStatus;
+use crate::api::token_status::{self, TokenStatus};
 use crate::iam::client::{self, Owner};
 use crate::iam::model::PrincipalId;
 use crate::plan::token::{Activity, Policy, Requests};
@@ -86,7 +86,9 @@ impl Kind for ApiToken {
         } else {
             pass.hold(&[(OWNER_ID, id(&owner).to_owned())]).await?;
         }
-        keep(pass, backend, owner, &name).await
+        let result = keep(pass, backend, owner, &name).await;
+        pass.status.expires = token_status::expires(&pass.status.token);
+        result
     }
 
     async fn end(pass: &mut Pass<Self>, backend: &Backend) -> Result<(), Stop> {

@@ -88,6 +88,7 @@ async fn of_an_account() {
             name: "default".into(),
             token: token(),
         }],
+        expires: Some("never".into()),
         soonest_expiration_time: Some(time(900)),
         next_rotation_time: Some(time(800)),
         groups: vec![group],
@@ -123,6 +124,7 @@ async fn of_a_token() {
         conditions: conditions(),
         owner_id: Some("u".into()),
         owner_name: Some("ada@example.com".into()),
+        expires: Some("never".into()),
         token: Some(token()),
     };
     let stored = store(ApiToken::new("ada", spec), &status).await;

@@ -93,6 +93,15 @@ async fn kubectl_get_lists_all_kinds_with_what_matters() {
         "apitoken.kestra-iam.dev/more",
         &["True", "Synced", &scene.unique("ci")],
     );
+    let never = json!({"tokens": [{"name": "default", "neverExpires": true}]});
+    scene.apply("ServiceAccount", "ever", never).await;
+    let never = json!({"owner": {"serviceAccountRef": {"name": "ci"}}, "neverExpires": true});
+    scene.apply("ApiToken", "ever", never).await;
+    for kind in ["ksa", "ktok"] {
+        scene.ready(kind, "ever").await;
+        let table = scene.kubectl(&["get", kind, "ever"]).await;
+        assert_eq!(line(&table, None, "ever")[4], "never", "{table}");
+    }
     let table = scene.world.kubectl(&["get", "kci"], "").await;
     let row = line(&table, None, &scene.instance);
     assert_eq!(

@@ -6,6 +6,7 @@ use kube::ResourceExt;
 use crate::api::ServiceAccount;
 use crate::api::names::{COMPROMISED, ROTATE_REQUESTED_AT};
 use crate::api::token::TokenEntry;
+use crate::api::token_status;
 use crate::controller::backend::Backend;
 use crate::controller::kind::Pass;
 use crate::controller::memory::EntryMemory;
@@ -146,9 +147,11 @@ fn summarise(pass: &mut Pass<ServiceAccount>, entries: &[TokenEntry], ledger: &L
         .clone()
         .map(|token| token.token.expiration_time.as_ref())
         .collect();
+    let expires = token_status::expires(tokens.clone().map(|token| &token.token));
     let rotating = tokens
         .map(|token| token.token.next_rotation_time.as_ref())
         .collect();
+    pass.status.expires = expires;
     pass.status.soonest_expiration_time = first(expiring);
     pass.status.next_rotation_time = first(rotating);
     pass.status.foreign_tokens = ledger.foreign(pass).or(pass.status.foreign_tokens);

@@ -199,8 +199,10 @@ pub fn memberships(wanted: &[Member], present: &[GroupId], ours: &[GrantedGroup]
     let unwanted = ours
         .iter()
         .filter(|granted| !wanted.iter().any(|group| group.id.0 == granted.id));
-    let unwanted = unwanted.map(|granted| GroupId(granted.id.clone()));
-    plan.leave = unwanted.filter(|id| present.contains(id)).collect();
+    // Also those that it is in no more: what leaving takes away may not have been given back yet.
+    plan.leave = unwanted
+        .map(|granted| GroupId(granted.id.clone()))
+        .collect();
     plan
 }
 
@@ -316,6 +318,14 @@ mod tests {
         let present = ["g1".into(), "g2".into()];
         let plan = memberships(&[group("g1")], &present, &[]);
         assert_eq!(plan, Memberships::default());
+    }
+
+    #[test]
+    fn a_group_is_left_until_the_status_says_so() {
+        let ours = [group("g1").granted(false)];
+        let plan = memberships(&[], &[], &ours);
+        assert_eq!(plan.leave, [GroupId::from("g1")]);
+        assert!(plan.ahead.is_empty());
     }
 
     #[test]

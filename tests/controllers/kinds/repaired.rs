@@ -1,10 +1,12 @@
 //! What others change at the backend.
 
+use axum::http::Method;
 use kestra_iam_operator::iam::client::AccountSpec;
 use kestra_iam_operator::iam::model::GroupId;
 use serde_json::{Value, json};
 
 use crate::backend::{group_request, role_request};
+use crate::gate::{Passed, Verdict};
 use crate::scene::Scene;
 
 /// The mark that an object leaves at the backend.
@@ -131,4 +133,31 @@ async fn a_group_that_is_gone_is_made_again_with_its_roles_and_members() {
     let new: GroupId = object["status"]["id"].as_str().unwrap().into();
     scene.is_in(&account, &[&new]).await;
     scene.has_effective(&account, &["Viewer@* GROUP"]).await;
+}
+
+#[tokio::test]
+async fn the_access_that_goes_with_the_last_group_is_given_back_however_often_that_fails() {
+    let (scene, gate) = Scene::behind_gate(json!({"guardrails": {"unrestricted": true}})).await;
+    scene
+        .apply("Group", "bots", json!({"groupName": scene.unique("bots")}))
+        .await;
+    let spec = json!({"groups": [{"kind": "Group", "name": "bots"}]});
+    scene.apply("ServiceAccount", "ci", spec).await;
+    scene.ready("ksa", "ci").await;
+    let account = scene.id("ksa", "ci").await;
+    let gives_access =
+        |method: &Method, path: &str| *method == Method::PUT && path.contains("/tenant-access/");
+    gate.rule(move |method, path| Verdict::when(gives_access(method, path), Verdict::Answer(503)));
+    let none = json!({"spec": {"groups": null}});
+    scene.patch("ksa", "ci", none).await;
+    let refused = |passed: &Passed| gives_access(&passed.method, &passed.path);
+    scene
+        .wait("access refused", async || {
+            (gate.count(refused) > 0).then_some(())
+        })
+        .await;
+    gate.open();
+    scene.is_in(&account, &[]).await;
+    let object = scene.ready("ksa", "ci").await;
+    assert!(object["status"]["groups"].is_null(), "{object:#}");
 }

@@ -46,7 +46,10 @@ impl Claimant for ApiToken {
 
 /// Which objects have a place for their tokens, and which wait for one. Decisions about places are made one at a time.
 #[derive(Debug, Default)]
-pub struct Places(Mutex<HashMap<Key, Place>>);
+pub struct Places(Mutex<Taken>);
+
+/// By namespace.
+type Taken = HashMap<String, HashMap<Key, Place>>;
 
 #[derive(Clone, Copy, Debug)]
 enum Place {
@@ -56,24 +59,43 @@ enum Place {
 }
 
 impl Places {
-    /// The object is gone, or wants none any more. Answers with those who may have its place now.
-    pub fn leave(&self, key: &Key) -> Vec<Key> {
-        let mut places = self.lock();
-        match places.remove(key) {
-            Some(Place::Taken(_)) => waiting(&places, &key.namespace),
-            Some(Place::Awaited) | None => Vec::new(),
+    /// The object wants none any more. Answers with those who may have its place now.
+    fn leave(&self, key: &Key) -> Vec<Key> {
+        match self.remove(key) {
+            Some(_) => self.waiting(&key.namespace),
+            None => Vec::new(),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Place>> {
+    /// The object is gone. Its tokens counted whether or not it was ever looked at.
+    pub fn gone(&self, key: &Key) -> Vec<Key> {
+        self.remove(key);
+        self.waiting(&key.namespace)
+    }
+
+    fn remove(&self, key: &Key) -> Option<Place> {
+        let mut taken = self.lock();
+        let places = taken.get_mut(&key.namespace)?;
+        let place = places.remove(key);
+        if places.is_empty() {
+            taken.remove(&key.namespace);
+        }
+        place
+    }
+
+    fn waiting(&self, namespace: &str) -> Vec<Key> {
+        self.lock().get(namespace).map(waiting).unwrap_or_default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Taken> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn waiting(places: &HashMap<Key, Place>, namespace: &str) -> Vec<Key> {
+fn waiting(places: &HashMap<Key, Place>) -> Vec<Key> {
     let waiting = places
         .iter()
-        .filter(|(key, place)| key.namespace == namespace && matches!(place, Place::Awaited));
+        .filter(|(_, place)| matches!(place, Place::Awaited));
     waiting.map(|(key, _)| key.clone()).collect()
 }
 
@@ -99,8 +121,9 @@ fn take<K: Claimant>(
     key: Key,
     tokens: usize,
 ) -> Result<Vec<Key>, Blocked> {
-    let mut places = pass.context.places.lock();
-    let place = tokens + before(pass, backend, &places);
+    let mut taken = pass.context.places.lock();
+    let places = taken.entry(key.namespace.clone()).or_default();
+    let place = tokens + before(pass, backend, places);
     let judged = backend.guard(pass.namespace()).token_count(place);
     let new = match &judged {
         Ok(()) => Place::Taken(tokens),
@@ -109,7 +132,7 @@ fn take<K: Claimant>(
     let old = places.insert(key, new);
     judged?;
     match old {
-        Some(Place::Taken(old)) if old > tokens => Ok(waiting(&places, pass.namespace())),
+        Some(Place::Taken(old)) if old > tokens => Ok(waiting(places)),
         _ => Ok(Vec::new()),
     }
 }
@@ -225,15 +248,24 @@ mod tests {
     #[test]
     fn who_leaves_makes_room_for_those_who_wait_in_its_namespace() {
         let places = Places::default();
+        let put = |key: Key, place| {
+            let mut taken = places.lock();
+            let namespace = taken.entry(key.namespace.clone()).or_default();
+            namespace.insert(key, place);
+        };
         let elsewhere = Key::new(KindName::ServiceAccount, "team-b", "other");
         for (key, place) in [
             (key("first"), Place::Taken(1)),
             (key("second"), Place::Awaited),
             (elsewhere, Place::Awaited),
         ] {
-            places.lock().insert(key, place);
+            put(key, place);
         }
         assert_eq!(places.leave(&key("first")), [key("second")]);
         assert!(places.leave(&key("first")).is_empty());
+        let unseen = "deleted before this process ever looked at it";
+        assert_eq!(places.gone(&key("older")), [key("second")], "{unseen}");
+        places.gone(&key("second"));
+        assert!(!places.lock().contains_key("team-a"));
     }
 }

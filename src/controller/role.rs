@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::backend::Backend;
-use super::context::name_of;
+use super::context::{Context, name_of};
 use super::error::Error;
 use super::inventory::Sort;
 use super::kind::{Kind, Pass};
@@ -80,7 +80,7 @@ impl Kind for Role {
             backend.client.update_role(&role.id, &request).await?;
             return Ok(());
         }
-        delete(backend, &role.id).await
+        delete(&pass.context, backend, &role.id).await
     }
 
     async fn orphan(_: &mut Pass<Self>) -> Result<(), Stop> {
@@ -108,18 +108,20 @@ fn former(status: &RoleStatus, role: &wire::Role) -> RoleRequest {
 
 /// Deletes a role after its bindings, whoever made them: what a backend makes of a binding without its role is not
 /// known.
-async fn delete(backend: &Backend, id: &RoleId) -> Result<(), Stop> {
+async fn delete(context: &Context, backend: &Backend, id: &RoleId) -> Result<(), Stop> {
     let is_of = |binding: &&wire::Binding| binding.role.as_ref().is_some_and(|role| role.id == *id);
     let bindings: Vec<BindingId> = backend.inventory.read(|tables| {
         let bindings = tables.bindings.all().filter(is_of);
         bindings.map(|binding| binding.id.clone()).collect()
     });
     for binding in &bindings {
+        context.leadership.guard().map_err(Error::from)?;
         backend.client.delete_binding(binding).await?;
         backend
             .inventory
             .write(|tables, stamp| tables.bindings.remove(binding.as_str(), stamp));
     }
+    context.leadership.guard().map_err(Error::from)?;
     backend.client.delete_role(id).await?;
     forget(backend, id);
     Ok(())

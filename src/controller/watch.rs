@@ -288,7 +288,8 @@ fn forget(context: &Context, key: &Key) {
     context.wake_referrers(key);
     context.referrers.forget(key);
     context.memory.forget(key);
-    for waiting in context.places.leave(key) {
+    context.metrics.expires(&key.to_string(), None);
+    for waiting in context.places.gone(key) {
         context.wakers.wake(&waiting);
     }
 }

@@ -57,9 +57,6 @@ pub(super) struct Feeds {
     unfilled: watch::Receiver<usize>,
 }
 
-/// How many stores there are.
-const STORES: usize = 9;
-
 impl Feeds {
     pub(super) fn new(client: &Client, settings: &Settings) -> Self {
         let every = watcher::Config::default().page_size(PAGE);
@@ -70,7 +67,7 @@ impl Feeds {
             None => every.clone(),
         };
         let credentials = watcher::watcher(Api::namespaced(client.clone(), own), every.clone());
-        let (filling, unfilled) = watch::channel(STORES);
+        let (filling, unfilled) = watch::channel(0);
         let filling = Arc::new(filling);
         Self {
             cluster_instances: feed(Api::all(client.clone()), every.clone(), &filling),
@@ -123,6 +120,7 @@ where
         .default_backoff()
         .modify(prune)
         .reflect(writer);
+    filling.send_modify(|unfilled| *unfilled += 1);
     let (filling, mut first) = (Arc::clone(filling), true);
     let events = events.inspect(move |event| {
         if first && matches!(event, Ok(Event::InitDone)) {

@@ -16,10 +16,10 @@ use super::described::SOONEST_EXPIRY;
 pub(super) struct Expiries(Arc<Mutex<HashMap<Box<str>, Timestamp>>>);
 
 impl Expiries {
-    pub(super) fn set(&self, uid: &str, soonest: Option<Timestamp>) {
+    pub(super) fn set(&self, object: &str, soonest: Option<Timestamp>) {
         match soonest {
-            Some(instant) => self.map().insert(uid.into(), instant),
-            None => self.map().remove(uid),
+            Some(instant) => self.map().insert(object.into(), instant),
+            None => self.map().remove(object),
         };
     }
 

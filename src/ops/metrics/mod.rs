@@ -124,10 +124,10 @@ impl Metrics {
         self.0.requests.get_or_create(&labels).inc_by(times);
     }
 
-    /// When the first published token of the object with this uid expires; `None` when none of them does, or the
+    /// When the first published token of this object expires; `None` when none of them does, or the
     /// object is gone.
-    pub fn expires(&self, uid: &str, soonest: Option<Timestamp>) {
-        self.0.expiries.set(uid, soonest);
+    pub fn expires(&self, object: &str, soonest: Option<Timestamp>) {
+        self.0.expiries.set(object, soonest);
     }
 
     /// Whether this process leads.

@@ -24,6 +24,8 @@ pub struct Backend {
     pub client: Client,
     /// What it holds.
     pub inventory: Arc<Inventory>,
+    /// The id that it gives itself, if it has one.
+    pub uuid: Option<String>,
     /// Its address, for the template of Secrets.
     pub url: String,
     /// How accounts are called by default.
@@ -62,13 +64,13 @@ impl Backend {
         self.identity.id == id
     }
 
-    /// Adds the requests of late to the metrics.
-    pub fn report(&self, metrics: &Metrics) {
-        report(&self.key, &self.client, metrics);
+    /// Adds the requests of late to the metrics, and tells how many of them the backend served.
+    pub fn report(&self, metrics: &Metrics) -> u64 {
+        report(&self.key, &self.client, metrics)
     }
 }
 
-fn report(instance: &Key, client: &Client, metrics: &Metrics) {
+fn report(instance: &Key, client: &Client, metrics: &Metrics) -> u64 {
     let counts = client.take_counts();
     let instance = instance.path();
     let failed = counts
@@ -80,6 +82,7 @@ fn report(instance: &Key, client: &Client, metrics: &Metrics) {
             metrics.answered(&instance, answer, times);
         }
     }
+    counts.succeeded
 }
 
 const fn answer(class: Class) -> Answer {
@@ -188,7 +191,7 @@ impl Backends {
         self.lock().remove(key);
     }
 
-    /// Notes a pass that the backend did not fail.
+    /// Notes that the backend serves requests.
     pub fn well(&self, key: &Key) {
         if let Some(entry) = self.lock().get_mut(key) {
             entry.outages = 0;

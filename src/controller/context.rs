@@ -11,7 +11,7 @@ use kube::api::Api;
 use kube::core::{PartialObjectMeta, Selector, SelectorExt};
 use kube::runtime::events::{Event, EventType, Recorder};
 use kube::runtime::reflector::{ObjectRef, Store};
-use kube::{Client, Resource};
+use kube::{Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tracing::debug;
@@ -165,12 +165,17 @@ impl Context {
     /// Whether there is this instance.
     #[must_use]
     pub fn knows(&self, instance: &Key) -> bool {
+        self.instance_uid(instance).is_some()
+    }
+
+    /// The uid of an instance that is there.
+    #[must_use]
+    pub fn instance_uid(&self, instance: &Key) -> Option<String> {
         if instance.kind == KindName::Instance {
-            let instance = instance.reference();
-            return self.stores.instances.get(&instance).is_some();
+            return self.stores.instances.get(&instance.reference())?.uid();
         }
-        let instance = instance.reference();
-        self.stores.cluster_instances.get(&instance).is_some()
+        let stores = &self.stores;
+        stores.cluster_instances.get(&instance.reference())?.uid()
     }
 
     /// Whether there is an instance that objects of this namespace may use.

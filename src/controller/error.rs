@@ -27,6 +27,9 @@ pub enum Error {
     /// The backend refused a request or did not answer.
     #[error("backend: {0}")]
     Backend(#[from] client::Error),
+    /// The server that answers is not the one that the instance was connected to.
+    #[error("another backend than before answers at the instance's spec.url")]
+    AnotherBackend,
     /// This process does not lead at this instant; nothing was sent.
     #[error(transparent)]
     NotLeading(#[from] NotLeading),
@@ -47,6 +50,7 @@ impl Error {
     pub const fn reason(&self) -> Reason {
         match self {
             Self::Backend(error) => backend_reason(error),
+            Self::AnotherBackend => Reason::InstanceChanged,
             Self::Kubernetes { .. }
             | Self::Silence { .. }
             | Self::NotLeading(_)
@@ -73,7 +77,7 @@ impl Error {
             Self::Silence { .. } => true,
             Self::Kubernetes { .. } => self.status().is_none_or(|status| status.code >= 500),
             Self::Backend(error) => error.outcome_unknown(),
-            Self::NotLeading(_) | Self::Json { .. } => false,
+            Self::AnotherBackend | Self::NotLeading(_) | Self::Json { .. } => false,
         }
     }
 

@@ -28,11 +28,12 @@ use super::referrers::{Key, KindName};
 use super::status::news;
 use crate::api::condition::Reason;
 use crate::api::guardrails::Guardrails;
-use crate::api::instance::{Identity, InstanceStatus};
+use crate::api::instance::InstanceStatus;
 use crate::api::names::FIELD_MANAGER;
 use crate::api::settings::InstanceSettings;
 use crate::api::{ClusterInstance, Instance};
 use crate::iam::client::Client;
+use crate::iam::wire::{Configs, Me};
 use crate::ops::metrics::Outcome;
 
 /// Both kinds of instance.
@@ -205,6 +206,10 @@ async fn look<K: Connects>(
         }
         Err(stop) => close(context, key, before.as_ref(), stop),
     }
+    // It may have gone while it was looked at; another of its name is another one.
+    if context.instance_uid(key) != object.uid() {
+        context.backends.remove(key);
+    }
     result
 }
 
@@ -298,7 +303,7 @@ fn backend<K: Connects>(
     key: &Key,
     object: &K,
     client: Client,
-    identity: Identity,
+    (configs, me): (&Configs, &Me),
     inventory: Arc<Inventory>,
 ) -> Backend {
     let settings = object.settings();
@@ -306,11 +311,12 @@ fn backend<K: Connects>(
         key: key.clone(),
         client,
         inventory,
+        uuid: configs.uuid.clone(),
         url: settings.url.clone(),
         name_template: settings.account_name_template.clone(),
         guardrails: object.guardrails().cloned(),
         granularity: settings.last_used_granularity.signed(),
         token_sweep: settings.resync.tokens.signed(),
-        identity,
+        identity: connection::identity(me),
     }
 }

@@ -30,8 +30,13 @@ pub fn plan<K: Kind, T>(
 
 /// 404 means gone only from a server that shows, in the same pass, that it is the instance that it was.
 pub async fn really_gone<T>(backend: &Backend) -> Result<Option<T>, Error> {
-    backend.client.me().await?;
-    Ok(None)
+    let me = backend.client.me().await?;
+    let configs = backend.client.configs().await?;
+    if me.id.0 == backend.identity.id && configs.uuid == backend.uuid {
+        Ok(None)
+    } else {
+        Err(Error::AnotherBackend)
+    }
 }
 
 /// Takes the name to make something under it. Whoever comes second is refused as if it came later.

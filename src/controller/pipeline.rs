@@ -95,8 +95,6 @@ async fn end<K: Kind>(pass: &mut Pass<K>) -> (Outcome, Action) {
     match result {
         Ok(()) => {
             let key = pass.key();
-            let uid = pass.object.uid().unwrap_or_default();
-            pass.context.metrics.expires(&uid, None);
             info!(object = %key, "deleted");
             (Outcome::Done, Action::await_change())
         }
@@ -132,15 +130,16 @@ fn keeps(stop: Stop) -> Stop {
 
 /// A backend that fails as a whole is closed for all, and probed by its instance's controller.
 fn note(context: &Context, backend: &Backend, stop: Option<&Stop>) {
-    backend.report(&context.metrics);
-    match stop {
-        Some(Stop::Failed(Error::Backend(error))) => {
-            if context.backends.failed(&backend.key, error) {
-                context.wakers.wake(&backend.key);
-            }
-        }
-        Some(Stop::Failed(_)) => {}
-        _ => context.backends.well(&backend.key),
+    if backend.report(&context.metrics) > 0 {
+        context.backends.well(&backend.key);
+    }
+    let is_in_doubt = match stop {
+        Some(Stop::Failed(Error::Backend(error))) => context.backends.failed(&backend.key, error),
+        Some(Stop::Failed(Error::AnotherBackend)) => true,
+        _ => false,
+    };
+    if is_in_doubt {
+        context.wakers.wake(&backend.key);
     }
 }
 
@@ -252,9 +251,10 @@ impl<K: Kind> Pass<K> {
 
     /// Tells the metrics when the first of the object's tokens expires, whichever way the pass ended.
     fn tell_expiry(&self) {
-        let uid = self.object.uid().unwrap_or_default();
         let soonest = K::expirations(&self.status).into_iter().min();
-        self.context.metrics.expires(&uid, soonest);
+        self.context
+            .metrics
+            .expires(&self.key().to_string(), soonest);
     }
 
     /// Lets the object go.

@@ -57,7 +57,7 @@ pub(super) async fn connect<K: Connects>(
     let inventory = context.backends.inventory(key, &whole(&configs, &client));
     let swept = inventory.sweep(&client).await;
     swept.map_err(|error| unlisted(object, error))?;
-    let backend = Arc::new(backend(key, object, client, identity(&me), inventory));
+    let backend = Arc::new(backend(key, object, client, (&configs, &me), inventory));
     Ok(Connection {
         backend,
         configs,
@@ -70,7 +70,7 @@ fn whole(configs: &Configs, client: &Client) -> String {
     format!("{uuid}/{}", client.tenant())
 }
 
-fn identity(me: &Me) -> Identity {
+pub(super) fn identity(me: &Me) -> Identity {
     let profile = me.profile.as_ref();
     let name = profile.and_then(|profile| profile.username.clone());
     Identity {

@@ -114,3 +114,23 @@ async fn another_backend_is_not_touched_until_somebody_agrees() {
     scene.patch_instance(json!({"tenant": "main"})).await;
     connected(&scene).await;
 }
+
+#[tokio::test]
+async fn a_deletion_is_not_taken_for_done_at_another_backend() {
+    // No sweep comes by in time.
+    let (scene, gate) = Scene::behind_gate(json!({"guardrails": {"unrestricted": true}})).await;
+    scene.apply("ServiceAccount", "ci", one_token()).await;
+    let value = scene.value("ci-default").await;
+    gate.rule(|_, path| match path {
+        "/api/v1/configs" => Verdict::Change("uuid", json!("another")),
+        _ => Verdict::when(path.contains("/service-accounts/"), Verdict::Answer(404)),
+    });
+    scene
+        .kubectl(&["delete", "ksa", "ci", "--wait=false"])
+        .await;
+    scene.complaint("ksa", "ci", "InstanceChanged").await;
+    assert!(scene.works(&value).await, "it lives where it was made");
+    gate.open();
+    scene.gone("ksa", "ci").await;
+    scene.refused("the token", &value).await;
+}

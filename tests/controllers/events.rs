@@ -159,7 +159,6 @@ async fn a_series_of_new_values_reads_right_and_each_revocation_is_told() {
         told.iter().all(|told| told.starts_with("Normal ")),
         "{told:?}"
     );
-    // One of the two is removed with its entry, the other one with the account.
     scene.delete("ksa", "ci").await;
     let told = times(&scene, account, "Revoked", 6).await;
     assert!(

@@ -11,6 +11,7 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::time::sleep;
 
 /// A request that came through, in the order of the answers.
@@ -38,6 +39,8 @@ pub enum Verdict {
     Late(Duration),
     /// It passes, and one member of its answer is another.
     Change(&'static str, Value),
+    /// It passes with another member in its body.
+    Ask(&'static str, Value),
     /// It does not pass: this is the answer.
     Answer(u16),
     /// The same, with how many seconds to stay away.
@@ -46,6 +49,8 @@ pub enum Verdict {
     Lose,
     /// It passes, and its answer never comes.
     Hold,
+    /// It passes, and its answer comes once everything passes again.
+    Wait,
     /// It does not pass, and there is no answer.
     Silence,
 }
@@ -66,6 +71,8 @@ struct Inner {
     passed: Mutex<Vec<Passed>>,
     under_way: AtomicUsize,
     most: AtomicUsize,
+    waiting: AtomicUsize,
+    opened: watch::Sender<()>,
 }
 
 /// The way itself; it ends with the test's runtime.
@@ -86,6 +93,8 @@ impl Gate {
             passed: Mutex::default(),
             under_way: AtomicUsize::new(0),
             most: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
+            opened: watch::Sender::new(()),
         });
         let router = Router::new().fallback(pass).with_state(Arc::clone(&inner));
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -105,6 +114,12 @@ impl Gate {
     /// Lets everything pass again.
     pub fn open(&self) {
         self.rule(|_, _| Verdict::Pass);
+        self.inner.opened.send_replace(());
+    }
+
+    /// How many requests have passed whose answers wait.
+    pub fn waiting(&self) -> usize {
+        self.inner.waiting.load(Ordering::SeqCst)
     }
 
     /// All that was answered so far.
@@ -139,6 +154,7 @@ async fn pass(State(gate): State<Arc<Inner>>, request: Request) -> Response {
     let under_way = gate.under_way.fetch_add(1, Ordering::SeqCst) + 1;
     gate.most.fetch_max(under_way, Ordering::SeqCst);
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let mut opened = gate.opened.subscribe();
     let rule = Arc::clone(&gate.rule.read().unwrap());
     let response = match rule(&method, &path) {
         Verdict::Pass => forward(&gate, request).await,
@@ -150,6 +166,10 @@ async fn pass(State(gate): State<Arc<Inner>>, request: Request) -> Response {
             let answer = forward(&gate, request).await;
             changed(answer, member, value).await
         }
+        Verdict::Ask(member, value) => {
+            let request = asking(request, member, value).await;
+            forward(&gate, request).await
+        }
         Verdict::Lose => {
             forward(&gate, request).await;
             StatusCode::BAD_GATEWAY.into_response()
@@ -157,6 +177,13 @@ async fn pass(State(gate): State<Arc<Inner>>, request: Request) -> Response {
         Verdict::Hold => {
             forward(&gate, request).await;
             std::future::pending().await
+        }
+        Verdict::Wait => {
+            let answer = forward(&gate, request).await;
+            gate.waiting.fetch_add(1, Ordering::SeqCst);
+            opened.changed().await.unwrap();
+            gate.waiting.fetch_sub(1, Ordering::SeqCst);
+            answer
         }
         Verdict::Answer(status) => StatusCode::from_u16(status).unwrap().into_response(),
         Verdict::Throttle(seconds) => {
@@ -207,8 +234,17 @@ async fn relayed(answer: reqwest::Response) -> Response {
 
 async fn changed(answer: Response, member: &str, value: Value) -> Response {
     let (parts, body) = answer.into_parts();
+    Response::from_parts(parts, with_member(body, member, value).await)
+}
+
+async fn asking(request: Request, member: &str, value: Value) -> Request {
+    let (parts, body) = request.into_parts();
+    Request::from_parts(parts, with_member(body, member, value).await)
+}
+
+async fn with_member(body: Body, member: &str, value: Value) -> Body {
     let bytes = to_bytes(body, usize::MAX).await.unwrap();
     let mut json: Value = serde_json::from_slice(&bytes).unwrap();
     json[member] = value;
-    Response::from_parts(parts, Body::from(json.to_string()))
+    Body::from(json.to_string())
 }

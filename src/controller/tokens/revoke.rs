@@ -26,7 +26,6 @@ impl<K: TokenHolder> Round<'_, K> {
         self.revoke_token(id).await?;
         let seen = &mut self.sight.seen;
         seen.recorded = seen.recorded.as_ref().map(|recorded| recorded.revoked(id));
-        seen.listed = self.ledger.of_entry(self.pass, self.entry.name);
         self.tell(id, end).await;
         Ok(())
     }
@@ -71,6 +70,7 @@ impl<K: TokenHolder> Round<'_, K> {
         let owner = self.ledger.owner();
         self.backend.client.revoke_token(owner, id).await?;
         self.ledger.remove(id);
+        self.sight.seen.listed = self.ledger.of_entry(self.pass, self.entry.name);
         Ok(())
     }
 

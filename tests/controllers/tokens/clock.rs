@@ -12,10 +12,6 @@ use crate::scene::{Scene, find};
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
-fn advance(scene: &Scene, by: Duration) {
-    scene.world.clock.advance(by).unwrap();
-}
-
 /// Reads the Secret and calls the backend with what it holds, without a pause.
 #[derive(Default)]
 struct Consumer {
@@ -59,10 +55,10 @@ async fn a_token_is_replaced_before_it_expires_and_no_call_fails() {
     let consumer = Consumer::default();
     let story = async {
         consumer.calls(&scene).await;
-        advance(&scene, HOUR * 12);
+        scene.advance(HOUR * 12);
         consumer.calls(&scene).await;
         scene.at_rest("ci", "default", 1).await;
-        advance(&scene, HOUR * 8);
+        scene.advance(HOUR * 8);
         scene.other_value("ci-default", &old).await;
         consumer.calls(&scene).await;
         scene
@@ -71,7 +67,7 @@ async fn a_token_is_replaced_before_it_expires_and_no_call_fails() {
         let tokens = scene.tokens(&id).await;
         assert_eq!(tokens.len(), 2, "both live in the overlap");
         // The overlap's minimum is an hour, and nobody uses the old one any more.
-        advance(&scene, HOUR + MINUTE);
+        scene.advance(HOUR + MINUTE);
         scene.at_rest("ci", "default", 2).await;
         consumer.calls(&scene).await;
     };
@@ -96,9 +92,9 @@ async fn a_replaced_token_in_use_is_told_of_and_ends_with_the_maximum() {
         })
         .await;
     // Used after the minimum: what is asked here is a use itself.
-    advance(&scene, MINUTE * 9);
+    scene.advance(MINUTE * 9);
     assert!(scene.works(&old).await);
-    advance(&scene, MINUTE * 2);
+    scene.advance(MINUTE * 2);
     let in_use = ("RetiredTokenInUse", "True", "OverlapInProgress");
     let object = scene
         .condition("ksa", "ci", in_use.0, in_use.1, in_use.2)
@@ -108,7 +104,7 @@ async fn a_replaced_token_in_use_is_told_of_and_ends_with_the_maximum() {
     assert!(told.is_string(), "{object:#}");
     for _ in 0..11 {
         assert!(scene.works(&old).await);
-        advance(&scene, MINUTE * 4);
+        scene.advance(MINUTE * 4);
     }
     let object = scene.get("ksa", "ci").await.unwrap();
     let entry = entry_of(&object, "default");
@@ -116,7 +112,7 @@ async fn a_replaced_token_in_use_is_told_of_and_ends_with_the_maximum() {
         entry["retired"][0]["lastUsedTime"], told,
         "later uses are no news"
     );
-    advance(&scene, HOUR * 2);
+    scene.advance(HOUR * 2);
     scene.at_rest("ci", "default", 2).await;
     assert!(!scene.works(&old).await);
     let object = scene.ready("ksa", "ci").await;
@@ -129,10 +125,11 @@ async fn an_extended_token_lives_as_long_as_it_is_used() {
     let entry = json!({"name": "default", "lifetime": "3h", "extended": true});
     scene.account("ci", json!([entry])).await;
     let value = scene.value("ci-default").await;
+    let version = scene.version("ci-default").await;
     let told = |object: &Value| entry_of(object, "default")["expirationTime"].clone();
     let first = told(&scene.get("ksa", "ci").await.unwrap());
     for _ in 0..3 {
-        advance(&scene, MINUTE * 80);
+        scene.advance(MINUTE * 80);
         assert!(scene.works(&value).await, "each use moves its expiry");
     }
     let moved = |object: &Value| told(object) != first;
@@ -141,7 +138,12 @@ async fn an_extended_token_lives_as_long_as_it_is_used() {
         .await;
     let entry = scene.at_rest("ci", "default", 1).await;
     assert_eq!(entry["handledRotateRequest"], Value::Null);
-    advance(&scene, MINUTE * 150);
+    assert_eq!(
+        scene.version("ci-default").await,
+        version,
+        "the schedule alone moved"
+    );
+    scene.advance(MINUTE * 150);
     let new = scene.other_value("ci-default", &value).await;
     assert!(scene.works(&new).await, "unused, it was replaced");
 }
@@ -153,11 +155,11 @@ async fn a_token_that_never_expires_is_replaced_by_age() {
     let entry = json!({"name": "default", "neverExpires": true, "rotation": rotation});
     let id = scene.account("ci", json!([entry])).await;
     let old = scene.value("ci-default").await;
-    advance(&scene, HOUR * 50);
+    scene.advance(HOUR * 50);
     scene.at_rest("ci", "default", 1).await;
-    advance(&scene, HOUR * 51);
+    scene.advance(HOUR * 51);
     scene.other_value("ci-default", &old).await;
-    advance(&scene, HOUR * 25);
+    scene.advance(HOUR * 25);
     scene.at_rest("ci", "default", 2).await;
     scene.has_tokens(&id, 1).await;
 }
@@ -173,13 +175,13 @@ async fn a_token_revoked_behind_our_back_is_found_by_the_sweep() {
     let owner = Owner::Account(id.as_str().into());
     let deletion = scene.backend.revoke_token(&owner, &token).await.unwrap();
     assert_eq!(deletion, Deletion::Done);
-    advance(&scene, HOUR);
+    scene.advance(HOUR);
     scene
         .condition("ksa", "ci", "Reconciling", "True", "TokenLost")
         .await;
     // Refused once is not lost yet.
     assert!(scene.tokens(&id).await.is_empty());
-    advance(&scene, Duration::from_secs(31));
+    scene.advance(Duration::from_secs(31));
     let new = scene.other_value("ci-default", &old).await;
     assert!(scene.works(&new).await);
     scene
@@ -200,12 +202,12 @@ async fn a_token_that_dies_under_suspension_is_told_of() {
     scene
         .condition("ksa", "ci", "Suspended", "True", "Suspended")
         .await;
-    advance(&scene, HOUR * 20);
+    scene.advance(HOUR * 20);
     let object = scene
         .condition("ksa", "ci", "Expiring", "True", "Suspended")
         .await;
     assert_eq!(find(&object, "Ready")["status"], "True", "it still works");
-    advance(&scene, HOUR * 5);
+    scene.advance(HOUR * 5);
     let message = scene.complaint("ksa", "ci", "Suspended").await;
     assert!(message.contains("TokenExpired"), "{message}");
     scene

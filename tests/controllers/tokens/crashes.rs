@@ -1,5 +1,6 @@
 //! An operator that is killed between any two requests loses nothing and doubles nothing.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::http::Method;
@@ -7,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{entry_of, same};
 use crate::crashes::{behind_gate, hold};
+use crate::gate::Verdict;
 use crate::scene::Scene;
 
 async fn kill(scene: &Scene) {
@@ -15,8 +17,7 @@ async fn kill(scene: &Scene) {
 
 /// Longer than anything may be under way, and than any overlap.
 fn settle(scene: &Scene) {
-    let long = Duration::from_mins(40);
-    scene.world.clock.advance(long).unwrap();
+    scene.advance(Duration::from_mins(40));
 }
 
 /// A token whose predecessors work for half an hour, about to be rotated; its account's id.
@@ -66,7 +67,7 @@ async fn killed_before_it_knew_of_the_token_that_it_issued() {
         .await;
     let old = scene.value("ci-default").await;
     // The history is known since a whole second.
-    scene.world.clock.advance(Duration::from_secs(2)).unwrap();
+    scene.advance(Duration::from_secs(2));
     hold(&gate, Method::POST, "/api-tokens");
     scene.order("ksa", "ci", "rotate-requested-at", "1").await;
     scene.has_tokens(&id, 2).await;
@@ -122,22 +123,49 @@ async fn killed_before_it_knew_of_its_first_token_and_the_entry_removed() {
     scene.world.operator.restart().await.unwrap();
     let leaving = |entry: &Value| entry["retired"].is_array();
     scene.entry("ci", "default", "is leaving", leaving).await;
-    scene.world.clock.advance(Duration::from_mins(61)).unwrap();
+    scene.advance(Duration::from_mins(61));
     scene.has_tokens(&id, 0).await;
 }
 
 #[tokio::test]
-async fn killed_as_soon_as_a_token_was_published() {
+async fn killed_before_it_wrote_down_what_it_published() {
     let (_turn, scene) = Scene::private().await;
-    let id = scene
-        .account("ci", json!([{"name": "default", "lifetime": "10h"}]))
-        .await;
+    let gate = behind_gate(&scene).await;
+    let entries = json!([
+        {"name": "default", "lifetime": "10h"}, {"name": "next", "lifetime": "10h"},
+    ]);
+    let id = scene.account("ci", entries).await;
     let old = scene.value("ci-default").await;
+    // The history is known since a whole second.
+    scene.advance(Duration::from_secs(2));
+    // The status of both is written once the second has its answer.
+    let made = AtomicUsize::new(0);
+    gate.rule(move |method, path| {
+        let is_issue = *method == Method::POST && path.ends_with("/api-tokens");
+        let is_second = is_issue && made.fetch_add(1, Ordering::SeqCst) == 1;
+        Verdict::when(is_second, Verdict::Hold)
+    });
     scene.order("ksa", "ci", "rotate-requested-at", "1").await;
-    scene.other_value("ci-default", &old).await;
+    let new = scene.other_value("ci-default", &old).await;
+    scene.has_tokens(&id, 4).await;
+    let told = scene.get("ksa", "ci").await.unwrap();
+    assert_eq!(entry_of(&told, "default")["generation"], 1);
     kill(&scene).await;
+    gate.open();
+    scene.world.operator.restart().await.unwrap();
+    let handled = |entry: &Value| entry["handledRotateRequest"] == "1";
+    for name in ["default", "next"] {
+        scene
+            .entry("ci", name, "answers the request", handled)
+            .await;
+    }
     assert!(scene.works(&old).await, "somebody may hold it");
-    comes_to_rest(&scene, &id).await;
+    settle(&scene);
+    scene.at_rest("ci", "default", 2).await;
+    let after = scene.value("ci-default").await;
+    assert!(same(&new, &after) && scene.works(&after).await);
+    assert!(scene.works(&scene.value("ci-next").await).await);
+    scene.has_tokens(&id, 2).await;
 }
 
 #[tokio::test]
@@ -166,7 +194,7 @@ async fn the_entry_removed_while_nobody_looked() {
     scene.ready("ksa", "ci").await;
     let leaving = |entry: &Value| entry["id"].is_null();
     scene.entry("ci", "default", "is leaving", leaving).await;
-    scene.world.clock.advance(Duration::from_mins(61)).unwrap();
+    scene.advance(Duration::from_mins(61));
     scene.has_tokens(&id, 0).await;
     scene.gone("secret", "ci-default").await;
 }

@@ -6,8 +6,11 @@ mod damage;
 mod entries;
 mod orders;
 mod owners;
+mod publishing;
 mod secrecy;
 mod template;
+
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -42,6 +45,11 @@ impl Scene {
         let key = format!("kestra-iam.dev/{annotation}");
         let fields = json!({"metadata": {"annotations": {key: value}}});
         self.patch(kind, name, fields).await;
+    }
+
+    /// Moves the clock of operator and server. Only whoever has the turn may.
+    fn advance(&self, by: Duration) {
+        self.world.clock.advance(by).unwrap();
     }
 
     /// The tokens that the backend lists for an account.

@@ -5,10 +5,11 @@ use std::future::ready;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::api::Api;
-use kube::core::{NamespaceResourceScope, PartialObjectMeta};
+use kube::core::error_boundary::InvalidObject;
+use kube::core::{DeserializeGuard, NamespaceResourceScope, PartialObjectMeta};
 use kube::runtime::reflector::{Store, store};
 use kube::runtime::utils::PredicateConfig;
 use kube::runtime::watcher::{self, Event};
@@ -16,6 +17,7 @@ use kube::runtime::{WatchStreamExt, predicates};
 use kube::{Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
+use tracing::warn;
 
 use super::super::context::{Context, Stores};
 use super::super::referrers::{Key, KindName};
@@ -70,15 +72,18 @@ impl Feeds {
         let (filling, unfilled) = watch::channel(0);
         let filling = Arc::new(filling);
         Self {
-            cluster_instances: feed(Api::all(client.clone()), every.clone(), &filling),
-            instances: feed(scoped(client, namespace), every.clone(), &filling),
-            service_accounts: feed(scoped(client, namespace), every.clone(), &filling),
-            groups: feed(scoped(client, namespace), every.clone(), &filling),
-            roles: feed(scoped(client, namespace), every.clone(), &filling),
-            role_bindings: feed(scoped(client, namespace), every.clone(), &filling),
-            api_tokens: feed(scoped(client, namespace), every, &filling),
-            secrets: feed(scoped(client, namespace), owned, &filling),
-            namespaces: feed(Api::all(client.clone()), namespaces, &filling),
+            cluster_instances: feed(objects(Api::all(client.clone()), every.clone()), &filling),
+            instances: feed(objects(scoped(client, namespace), every.clone()), &filling),
+            service_accounts: feed(objects(scoped(client, namespace), every.clone()), &filling),
+            groups: feed(objects(scoped(client, namespace), every.clone()), &filling),
+            roles: feed(objects(scoped(client, namespace), every.clone()), &filling),
+            role_bindings: feed(objects(scoped(client, namespace), every.clone()), &filling),
+            api_tokens: feed(objects(scoped(client, namespace), every), &filling),
+            secrets: feed(watcher::watcher(scoped(client, namespace), owned), &filling),
+            namespaces: feed(
+                watcher::watcher(Api::all(client.clone()), namespaces),
+                &filling,
+            ),
             credentials: credentials.default_backoff().boxed(),
             unfilled,
         }
@@ -110,16 +115,45 @@ where
     }
 }
 
-/// A watch that fills a store; what nobody reads is dropped before it is kept.
-fn feed<K>(api: Api<K>, config: watcher::Config, filling: &Arc<watch::Sender<usize>>) -> Feed<K>
+/// What becomes of the objects of a kind. One that cannot be read is left out, and holds nobody else up.
+fn objects<K>(
+    api: Api<DeserializeGuard<K>>,
+    config: watcher::Config,
+) -> impl Stream<Item = Result<Event<K>, watcher::Error>> + Send
 where
-    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+{
+    watcher::watcher(api, config).try_filter_map(|event| ready(Ok(readable(event))))
+}
+
+fn readable<K: Resource<DynamicType = ()>>(event: Event<DeserializeGuard<K>>) -> Option<Event<K>> {
+    let read = |DeserializeGuard(object): DeserializeGuard<K>| {
+        let told = |InvalidObject { error, metadata }: &InvalidObject| {
+            let (namespace, name) = (metadata.namespace.as_deref(), metadata.name.as_deref());
+            let kind = K::kind(&());
+            warn!(%kind, namespace, name, "cannot be read, and is left as it is: {error}");
+        };
+        object.inspect_err(told).ok()
+    };
+    Some(match event {
+        Event::Apply(object) => Event::Apply(read(object)?),
+        Event::Delete(object) => Event::Delete(read(object)?),
+        Event::Init => Event::Init,
+        Event::InitApply(object) => Event::InitApply(read(object)?),
+        Event::InitDone => Event::InitDone,
+    })
+}
+
+/// A watch that fills a store; what nobody reads is dropped before it is kept.
+fn feed<K>(
+    changes: impl Stream<Item = Result<Event<K>, watcher::Error>> + Send + 'static,
+    filling: &Arc<watch::Sender<usize>>,
+) -> Feed<K>
+where
+    K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
 {
     let (store, writer) = store();
-    let events = watcher::watcher(api, config)
-        .default_backoff()
-        .modify(prune)
-        .reflect(writer);
+    let events = changes.default_backoff().modify(prune).reflect(writer);
     filling.send_modify(|unfilled| *unfilled += 1);
     let (filling, mut first) = (Arc::clone(filling), true);
     let events = events.inspect(move |event| {

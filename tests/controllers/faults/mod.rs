@@ -4,6 +4,7 @@ mod backends;
 mod credentials;
 mod outages;
 mod permission;
+mod unreadable;
 
 use std::net::TcpListener;
 

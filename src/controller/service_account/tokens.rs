@@ -12,13 +12,16 @@ use crate::controller::kind::Pass;
 use crate::controller::memory::EntryMemory;
 use crate::controller::outcome::Stop;
 use crate::controller::tokens::{
-    self, Dressing, Entry, Ledger, check_metadata, entries_of_secrets,
+    self, Dressing, Entry, Ledger, check_metadata, entries_of_secrets, next_look,
 };
 use crate::iam::client::Owner;
 use crate::iam::model::PrincipalId;
 use crate::plan::token::{Activity, Policy, Requests};
 
 use super::account::Age;
+
+/// Under which name the looks at all tokens of an account are remembered: that of no entry.
+const ACCOUNT: &str = "";
 
 /// Keeps every entry's token alive, and removes entries that the spec does not have any more. The first trouble does
 /// not keep the other entries from their due.
@@ -91,14 +94,26 @@ async fn remove_others(
     entries: &[TokenEntry],
 ) -> Result<(), Stop> {
     let key = pass.key();
-    let is_new_to_us = pass.context.memory.entry(&key, "").listed.is_none();
-    if entries.is_empty() && is_new_to_us {
+    if entries.is_empty() {
         // A token may have been issued, and its entry removed before anybody wrote it down.
-        ledger.list(backend).await?;
+        let last = pass.context.memory.entry(&key, ACCOUNT).listed;
+        let next = last.map(|last| next_look(pass, backend, last));
+        if next.is_none_or(|next| next <= backend.client.backend_now()) {
+            ledger.list(backend).await?;
+        }
     }
     if let Some(at) = ledger.listed_at() {
         let note = |memory: &mut EntryMemory| memory.listed = Some(at);
-        pass.context.memory.remember(&key, "", note);
+        pass.context.memory.remember(&key, ACCOUNT, note);
+    }
+    if let Some(last) = pass
+        .context
+        .memory
+        .entry(&key, ACCOUNT)
+        .listed
+        .filter(|_| entries.is_empty())
+    {
+        pass.wake_at(next_look(pass, backend, last));
     }
     let mut names = ledger.entries(pass);
     names.extend(pass.status.tokens.iter().map(|token| token.name.clone()));

@@ -20,6 +20,7 @@ pub use dressing::Dressing;
 pub use ledger::Ledger;
 pub use metadata::check_metadata;
 pub use removal::{entries_of_secrets, remove, revoke_all, tidy};
+pub use sight::next_look;
 
 use self::round::Round;
 use super::backend::Backend;

@@ -91,6 +91,7 @@ fn observed<K: Kind>(
         listed: None,
         check: None,
         refused_since: memory.refused_since,
+        vain: memory.vain,
         requests: entry.requests.clone(),
         moved: memory.moved,
         next_look: next_look(pass, backend, looked),
@@ -116,7 +117,7 @@ fn leading_since<K: Kind>(pass: &Pass<K>, backend: &Backend) -> Timestamp {
 }
 
 /// When the routine look after that at `since` is due: at the same instant for all entries of an owner.
-pub(super) fn next_look<K: Kind>(pass: &Pass<K>, backend: &Backend, since: Timestamp) -> Timestamp {
+pub fn next_look<K: Kind>(pass: &Pass<K>, backend: &Backend, since: Timestamp) -> Timestamp {
     turn(&owner_seed(pass), since, backend.token_sweep)
 }
 

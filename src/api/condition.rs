@@ -113,8 +113,10 @@ names! {
         BackendThrottled,
         /// The backend's answer makes no sense.
         BackendProtocol,
-        /// The Kubernetes API server does not answer, or refuses what the operator has to write.
+        /// The Kubernetes API server does not answer.
         KubernetesUnavailable,
+        /// The Kubernetes API server refuses what the operator has to write.
+        KubernetesRefused,
         /// The backend refuses the operator's credential.
         Unauthorized,
         /// The operator's credential lacks a right at the backend.

@@ -51,6 +51,7 @@ impl Error {
         match self {
             Self::Backend(error) => backend_reason(error),
             Self::AnotherBackend => Reason::InstanceChanged,
+            Self::Kubernetes { source, .. } if is_refusal(source) => Reason::KubernetesRefused,
             Self::Kubernetes { .. }
             | Self::Silence { .. }
             | Self::NotLeading(_)
@@ -94,6 +95,18 @@ impl Error {
         backoff(failures, spread).max(asked)
     }
 
+    /// The same without what the API server said in words: it may quote the Secret that it was sent.
+    #[must_use]
+    pub fn without_quotes(self) -> Self {
+        match self {
+            Self::Kubernetes { operation, source } => Self::Kubernetes {
+                operation,
+                source: Box::new(wordless(*source)),
+            },
+            other => other,
+        }
+    }
+
     fn status(&self) -> Option<&kube::core::Status> {
         match self {
             Self::Kubernetes { source, .. } => match &**source {
@@ -102,6 +115,23 @@ impl Error {
             },
             _ => None,
         }
+    }
+}
+
+fn wordless(error: kube::Error) -> kube::Error {
+    let kube::Error::Api(mut status) = error else {
+        return error;
+    };
+    status.message = format!("it answered {}", status.code);
+    status.details = None;
+    kube::Error::Api(status)
+}
+
+/// Whether the API server will not have it as long as nobody changes a right, a quota or an admission webhook.
+const fn is_refusal(error: &kube::Error) -> bool {
+    match error {
+        kube::Error::Api(status) => matches!(status.code, 400 | 403 | 413 | 422),
+        _ => false,
     }
 }
 

@@ -15,10 +15,24 @@ pub struct EntryMemory {
     pub refused_since: Option<Timestamp>,
     /// When the last publish whose outcome is unknown was sent.
     pub unanswered_publish: Option<Timestamp>,
+    /// When tokens were issued of late that could not be published and were revoked.
+    pub vain: Vec<Timestamp>,
     /// When its tokens were listed last.
     pub listed: Option<Timestamp>,
     /// An expiry that moved since the token was published.
     pub moved: Option<(TokenId, Timestamp)>,
+}
+
+/// So many vain issues are remembered: no decision needs more.
+const VAIN: usize = 8;
+
+impl EntryMemory {
+    /// Notes a token that was issued for nothing.
+    pub fn in_vain(&mut self, now: Timestamp) {
+        self.vain.push(now);
+        let surplus = self.vain.len().saturating_sub(VAIN);
+        self.vain.drain(..surplus);
+    }
 }
 
 /// What is remembered of all objects.

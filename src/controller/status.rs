@@ -183,6 +183,7 @@ const fn trouble(reason: Reason) -> ConditionType {
         | Reason::CredentialMissing
         | Reason::InstanceChanged
         | Reason::NotAllowed
+        | Reason::KubernetesRefused
         | Reason::ReferenceNotFound => ConditionType::Stalled,
         _ => ConditionType::Reconciling,
     }
@@ -198,6 +199,10 @@ pub(super) const fn mend(reason: Reason) -> &'static str {
             "give the operator's credential this right at the backend, or ask for less in the spec"
         }
         Reason::Invalid => "correct the spec to what the backend takes",
+        Reason::KubernetesRefused => {
+            "see to the namespace's quotas, to admission webhooks and to the rights of the operator's service account; \
+             tried again by itself"
+        }
         Reason::BackendUnavailable => {
             "check that the backend runs at the instance's spec.url; tried again by itself"
         }

@@ -55,6 +55,8 @@ impl<K: TokenHolder> Round<'_, K> {
     pub(super) async fn discard(&mut self, id: &TokenId, stop: Stop) -> Stop {
         match self.revoke_token(id).await {
             Ok(()) => {
+                let now = self.now();
+                self.remember(|memory| memory.in_vain(now));
                 self.tell(id, End::Settled).await;
                 stop
             }

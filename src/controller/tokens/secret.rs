@@ -140,14 +140,14 @@ impl<K: TokenHolder> Round<'_, K> {
         let written = match self.sight.seen.secret {
             SecretSeen::Ours { .. } => {
                 let replace = api.replace(self.entry.dressing.name, &parameters, &secret);
-                context.change(operation, replace).await?
+                context.change(operation, replace).await
             }
             SecretSeen::Absent | SecretSeen::Foreign => {
                 let create = api.create(&parameters, &secret);
-                context.change(operation, create).await?
+                context.change(operation, create).await
             }
         };
-        Ok(written.metadata)
+        Ok(written.map_err(Error::without_quotes)?.metadata)
     }
 
     /// The whole Secret; what others wrote into its metadata stays.

@@ -20,6 +20,8 @@ pub struct Observed {
     pub check: Option<Check>,
     /// When the Secret's value was first refused, if it never worked since.
     pub refused_since: Option<Timestamp>,
+    /// When tokens were issued that could not be published and were revoked, as far as this process knows.
+    pub vain: Vec<Timestamp>,
     /// What the object's annotations ask for.
     pub requests: Requests,
     /// An expiry of the current token that was seen to have moved, in an earlier pass.

@@ -19,7 +19,8 @@ const FREE: usize = 3;
 /// So many within the window are a loop.
 const LOOP: usize = 6;
 
-/// When the latest tokens were issued out of turn: those that the history counts, and those that were never published.
+/// When the latest tokens were issued out of turn: those that the history counts, and those that were never published,
+/// whether the history or only this process knows of them.
 /// A Secret that is gone took its history along: then all that the backend lists count.
 pub(super) fn issues(seen: &Observed, now: Timestamp) -> Vec<Timestamp> {
     let history = seen.history();
@@ -29,6 +30,7 @@ pub(super) fn issues(seen: &Observed, now: Timestamp) -> Vec<Timestamp> {
     let vain = vain.map(|retired| retired.issued);
     let unknown = retire::unlisted(seen).map(|listed| listed.issued);
     let all = counted.copied().chain(vain).chain(unknown);
+    let all = all.chain(seen.vain.iter().copied());
     let mut issues: Vec<Timestamp> = all.filter(|issued| after(*issued, WINDOW) > now).collect();
     issues.sort_unstable();
     issues.dedup();

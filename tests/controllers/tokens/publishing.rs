@@ -204,3 +204,87 @@ async fn a_lost_answer_leaves_one_token() {
     scene.has_tokens(&id, 1).await;
     assert!(scene.works(&scene.value("ci-default").await).await);
 }
+
+/// An admission policy of the scene's namespace that refuses every Secret and quotes it.
+async fn refuse_secrets(scene: &Scene) {
+    let name = &scene.namespace;
+    let rule = json!({
+        "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["secrets"],
+    });
+    let policy = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": name},
+        "spec": {
+            "failurePolicy": "Fail", "matchConstraints": {"resourceRules": [rule]},
+            "validations": [{
+                "expression": "false",
+                "messageExpression": "'QUOTED ' + object.metadata.name",
+            }],
+        },
+    });
+    let own = json!({"matchLabels": {"kubernetes.io/metadata.name": name}});
+    let binding = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": name},
+        "spec": {
+            "policyName": name, "validationActions": ["Deny"],
+            "matchResources": {"namespaceSelector": own},
+        },
+    });
+    scene.world.apply(&policy).await;
+    scene.world.apply(&binding).await;
+}
+
+#[tokio::test]
+async fn secrets_that_may_not_be_written_are_no_reason_for_a_storm_and_what_refuses_them_is_not_quoted()
+ {
+    let (scene, gate) = open_scene().await;
+    refuse_secrets(&scene).await;
+    let api = scene.api("secret").unwrap();
+    let probe = serde_json::from_value(json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "probe"}, "data": {"token": "eA=="},
+    }));
+    let probe = probe.unwrap();
+    let dry = kube::api::PostParams {
+        dry_run: true,
+        ..kube::api::PostParams::default()
+    };
+    let refuses = async || {
+        let error = api.create(&dry, &probe).await.err()?;
+        error.to_string().contains("QUOTED").then_some(())
+    };
+    scene.wait("the policy refuses and quotes", refuses).await;
+    let spec = json!({"tokens": [patient("default")]});
+    scene.apply("ServiceAccount", "ci", spec).await;
+    let object = scene
+        .condition("ksa", "ci", "TokenIssued", "False", "KubernetesRefused")
+        .await;
+    assert_eq!(find(&object, "Stalled")["reason"], "KubernetesRefused");
+    let message = find(&object, "TokenIssued")["message"].to_string();
+    assert!(
+        message.contains("write the token into the Secret"),
+        "{message}"
+    );
+    assert!(!message.contains("QUOTED"), "{message}");
+
+    let issues = || gate.count(|passed| passed.is_write() && passed.path.contains("/api-tokens"));
+    scene.complaint("ksa", "ci", "NotDue").await;
+    assert_eq!(issues(), 6, "three were issued, and revoked at once");
+    let id = object["status"]["id"].as_str().unwrap();
+    assert_eq!(scene.tokens(id).await.len(), 0);
+    let name = &scene.namespace;
+    for kind in [
+        "validatingadmissionpolicybinding",
+        "validatingadmissionpolicy",
+    ] {
+        scene.kubectl(&["delete", kind, name]).await;
+    }
+    let accepts = async || api.create(&dry, &probe).await.ok().map(drop);
+    scene.wait("the policy is gone", accepts).await;
+    scene.advance(Duration::from_mins(2));
+    scene.ready("ksa", "ci").await;
+    assert!(scene.works(&scene.value("ci-default").await).await);
+    assert_eq!(scene.tokens(id).await.len(), 1);
+    let log = scene.world.operator.log();
+    assert!(!log.contains("QUOTED"));
+}

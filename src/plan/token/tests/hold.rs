@@ -106,6 +106,11 @@ fn issues_in_vain_count_too() {
         .collect();
     let plan = decide(&seen, START + MINUTE * 2);
     assert_eq!(held(&plan).0, Reason::NotDue);
+
+    let mut seen = after_issues(&[]);
+    seen.vain = (0..3).map(|number| START + MINUTE * number).collect();
+    let plan = decide(&seen, START + MINUTE * 2);
+    assert_eq!(held(&plan).0, Reason::NotDue, "also those of no history");
 }
 
 #[test]

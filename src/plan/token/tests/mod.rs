@@ -104,6 +104,7 @@ fn steady() -> Observed {
         listed: None,
         check: None,
         refused_since: None,
+        vain: Vec::new(),
         requests: Requests::default(),
         moved: None,
         next_look: START + HOUR * 1000,

@@ -276,14 +276,13 @@ impl Drop for Scene {
                 let _ = instances.delete(&instance, &DeleteParams::default()).await;
             }
         };
-        // The test's runtime ends with the test.
-        std::thread::spawn(|| {
+        // The test's runtime ends with the test, and no thread may outlive the last of them.
+        let deleting = std::thread::spawn(|| {
             let mut runtime = tokio::runtime::Builder::new_current_thread();
-            runtime
-                .enable_all()
-                .build()
-                .map(|runtime| runtime.block_on(delete))
+            let runtime = runtime.enable_all().build();
+            runtime.map(|runtime| runtime.block_on(delete))
         });
+        let _ = deleting.join();
     }
 }
 

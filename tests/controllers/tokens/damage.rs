@@ -1,6 +1,7 @@
 //! Secrets that somebody deletes, edits or takes away.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use kestra_iam_operator::iam::model::TokenValue;
 use serde_json::{Value, json};
@@ -9,9 +10,9 @@ use super::{brisk, encoded, patient, same};
 use crate::scene::{Scene, find};
 use crate::world::World;
 
-/// An account with one token whose predecessors end soon; its value.
+/// An account with one token; its id, and the value.
 async fn settled(scene: &Scene) -> (String, TokenValue) {
-    let id = scene.account("ci", json!([brisk("default")])).await;
+    let id = scene.account("ci", json!([patient("default")])).await;
     (id, scene.value("ci-default").await)
 }
 
@@ -23,6 +24,7 @@ async fn replaced(scene: &Scene, id: &str, old: &TokenValue, reason: &str) {
     scene
         .condition("ksa", "ci", "TokenIssued", "True", reason)
         .await;
+    scene.advance(Duration::from_mins(20));
     scene.refused("the old token", old).await;
     scene.at_rest("ci", "default", 2).await;
     scene.has_tokens(id, 1).await;
@@ -40,7 +42,7 @@ async fn mended(scene: &Scene, old: &TokenValue, fact: &str, holds: impl Fn(&Val
 
 #[tokio::test]
 async fn a_deleted_secret_comes_back_with_a_fresh_token() {
-    let scene = Scene::new().await;
+    let (_turn, scene) = Scene::private().await;
     let (id, old) = settled(&scene).await;
     scene.begin_delete("secret", "ci-default").await;
     replaced(&scene, &id, &old, "SecretMissing").await;
@@ -48,7 +50,7 @@ async fn a_deleted_secret_comes_back_with_a_fresh_token() {
 
 #[tokio::test]
 async fn an_edited_value_is_replaced() {
-    let scene = Scene::new().await;
+    let (_turn, scene) = Scene::private().await;
     let (id, old) = settled(&scene).await;
     let edit = json!({"data": {"token": encoded("not-a-token")}});
     scene.patch("secret", "ci-default", edit).await;
@@ -61,7 +63,7 @@ async fn an_edited_value_is_replaced() {
 
 #[tokio::test]
 async fn a_removed_value_is_replaced() {
-    let scene = Scene::new().await;
+    let (_turn, scene) = Scene::private().await;
     let (id, old) = settled(&scene).await;
     let edit = json!({"data": {"token": null}});
     scene.patch("secret", "ci-default", edit).await;
@@ -70,7 +72,7 @@ async fn a_removed_value_is_replaced() {
 
 #[tokio::test]
 async fn a_broken_history_costs_a_token_and_nobody_the_old_one() {
-    let scene = Scene::new().await;
+    let (_turn, scene) = Scene::private().await;
     let (id, old) = settled(&scene).await;
     let broken = json!({"metadata": {"annotations": {"kestra-iam.dev/history": "{broken"}}});
     scene.patch("secret", "ci-default", broken).await;

@@ -1,5 +1,7 @@
 //! Entries: several of them, removed, brought back, moved to other Secrets.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::{brisk, entry_of, patient, same, text};
@@ -104,10 +106,10 @@ async fn an_entry_that_comes_back_in_time_keeps_its_token() {
 
 #[tokio::test]
 async fn a_renamed_secret_leaves_no_gap() {
-    let scene = Scene::new().await;
-    let id = scene.account("ci", json!([brisk("default")])).await;
+    let (_turn, scene) = Scene::private().await;
+    let id = scene.account("ci", json!([patient("default")])).await;
     let old = scene.value("ci-default").await;
-    let mut renamed = brisk("default");
+    let mut renamed = patient("default");
     renamed["secret"] = json!({"name": "elsewhere"});
     let spec = json!({"tokens": [renamed]});
     scene.apply("ServiceAccount", "ci", spec).await;
@@ -118,6 +120,7 @@ async fn a_renamed_secret_leaves_no_gap() {
         "the old Secret stays while its token works"
     );
     assert!(scene.works(&new).await && scene.works(&old).await);
+    scene.advance(Duration::from_mins(20));
     scene.gone("secret", "ci-default").await;
     assert!(!scene.works(&old).await, "revoked before its Secret went");
     assert!(scene.works(&new).await);

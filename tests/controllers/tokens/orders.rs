@@ -1,5 +1,7 @@
 //! Orders in annotations, and suspension.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::{brisk, patient, same};
@@ -70,7 +72,7 @@ async fn compromised_tokens_end_at_once_also_under_suspension() {
 }
 
 #[tokio::test]
-async fn suspension_holds_rotations_and_retirements_back() {
+async fn suspension_holds_rotations_and_repairs_back() {
     let scene = Scene::new().await;
     let id = scene.account("ci", json!([brisk("default")])).await;
     let first = scene.value("ci-default").await;
@@ -97,4 +99,30 @@ async fn suspension_holds_rotations_and_retirements_back() {
     assert_eq!(entry["handledRotateRequest"], "1", "answered by the repair");
     let object = scene.ready("ksa", "ci").await;
     assert_eq!(find(&object, "Suspended"), Value::Null);
+}
+
+#[tokio::test]
+async fn suspension_keeps_a_retired_token_beyond_its_overlap() {
+    let (_turn, scene) = Scene::private().await;
+    let id = scene.account("ci", json!([patient("default")])).await;
+    let first = scene.value("ci-default").await;
+    scene.order("ksa", "ci", "rotate-requested-at", "1").await;
+    scene.other_value("ci-default", &first).await;
+    scene
+        .patch("ksa", "ci", json!({"spec": {"suspend": true}}))
+        .await;
+    scene
+        .condition("ksa", "ci", "Suspended", "True", "Suspended")
+        .await;
+    // Past the overlap, and past the instant of the next rotation: that it is told of shows that it was looked at.
+    scene.advance(Duration::from_mins(45));
+    scene
+        .condition("ksa", "ci", "Expiring", "True", "Suspended")
+        .await;
+    assert_eq!(scene.tokens(&id).await.len(), 2);
+    assert!(scene.works(&first).await);
+    scene
+        .patch("ksa", "ci", json!({"spec": {"suspend": false}}))
+        .await;
+    scene.refused("the first token", &first).await;
 }

@@ -1,14 +1,16 @@
 //! Whose tokens: users, accounts with more than one object, orphans.
 
+use std::time::Duration;
+
 use jiff::SignedDuration;
 use kestra_iam_operator::iam::client::{NewToken, Owner};
 use serde_json::{Value, json};
 
-use super::{brisk, patient};
+use super::patient;
 use crate::scene::Scene;
 
 fn token(owner: Value) -> Value {
-    let mut spec = brisk("");
+    let mut spec = patient("");
     spec.as_object_mut().unwrap().remove("name");
     spec["owner"] = owner;
     spec
@@ -26,7 +28,7 @@ fn by_hand() -> NewToken {
 
 #[tokio::test]
 async fn a_user_has_a_token_in_a_secret() {
-    let scene = Scene::new().await;
+    let (_turn, scene) = Scene::private().await;
     let email = format!("{}@example.com", scene.namespace);
     let owner = Owner::User(scene.user(&email, json!({})).await);
     let mine = scene.backend.issue_token(&owner, &by_hand()).await.unwrap();
@@ -42,6 +44,7 @@ async fn a_user_has_a_token_in_a_secret() {
         .await;
     let second = scene.other_value("personal", &first).await;
     assert!(scene.works(&first).await && scene.works(&second).await);
+    scene.advance(Duration::from_mins(20));
     scene.refused("the old token", &first).await;
     scene.delete("ktok", "personal").await;
     assert!(!scene.works(&second).await);
@@ -123,4 +126,17 @@ async fn two_objects_cannot_share_a_secret() {
     scene.at_rest("first", "default", 1).await;
     scene.delete("ksa", "first").await;
     scene.gone("secret", "first-default").await;
+}
+
+#[tokio::test]
+async fn tokens_of_others_are_counted_also_where_the_spec_has_none() {
+    let (_turn, scene) = Scene::private().await;
+    let id = scene.account("ci", json!([])).await;
+    let owner = Owner::Account(id.as_str().into());
+    let foreign = scene.backend.issue_token(&owner, &by_hand()).await.unwrap();
+    scene.advance(Duration::from_mins(61));
+    let counted = |object: &Value| object["status"]["foreignTokens"] == 1;
+    scene.until("ksa", "ci", "counts the token", counted).await;
+    let tokens = scene.tokens(&id).await;
+    assert_eq!(tokens[0].id, foreign.id, "and left alone");
 }

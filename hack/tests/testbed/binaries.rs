@@ -121,6 +121,19 @@ fn what_differs_from_its_checksum_is_not_used() {
 }
 
 #[test]
+fn where_the_published_archive_is_out_of_reach_go_builds_at_once() {
+    let machine = Machine::with(&[("curl", "curl-offline"), ("go", "go")]);
+    let found = machine.finder.find().unwrap();
+    assert_complete(found.folder());
+    if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        let calls = fs::read_to_string(machine.scratch.file("bin/calls-of-curl")).unwrap();
+        assert_eq!(calls.lines().count(), 1, "one try: {calls}");
+        assert!(calls.contains("--connect-timeout 3 "), "{calls}");
+    }
+    assert_eq!(machine.calls_of_go(), 1);
+}
+
+#[test]
 fn a_machine_without_tools_is_told_what_to_install() {
     let machine = Machine::with(&[]);
     let error = machine.finder.find().unwrap_err().to_string();

@@ -40,6 +40,9 @@ pub fn host(text: &str) -> Result<String, String> {
 
 /// The domain of labels and annotations that users may set.
 pub fn metadata_domain(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Ok(String::new());
+    }
     let domain = domain(text).ok_or("write a domain alone, such as reloader.stakater.com")?;
     let own = RESERVED
         .iter()

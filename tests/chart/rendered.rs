@@ -83,6 +83,21 @@ fn the_binary_takes_the_flags_that_the_chart_sets() {
 }
 
 #[test]
+fn no_domain_for_metadata_means_none_and_not_the_default() {
+    let deployment = of_kind(
+        &render(&["secretMetadataDomains=[]"]).unwrap(),
+        "Deployment",
+    )
+    .remove(0);
+    let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+    let args = container["args"].as_array().unwrap();
+    assert!(
+        args.contains(&"--secret-metadata-domains=".into()),
+        "{args:?}"
+    );
+}
+
+#[test]
 fn wrong_values_are_refused_with_the_name_of_the_field() {
     for (value, field) in [
         ("replicas=-1", "replicas"),

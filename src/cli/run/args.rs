@@ -101,7 +101,8 @@ pub struct Scope {
     )]
     pub instance_hosts: Vec<String>,
 
-    /// Domains of the labels and annotations that users may put on the Secrets of their tokens, separated by commas.
+    /// Domains of the labels and annotations that users may put on the Secrets of their tokens, separated by commas;
+    /// empty = none.
     #[arg(
         long, env = "KESTRA_IAM_SECRET_METADATA_DOMAINS", value_name = "DOMAIN,…", value_delimiter = ',',
         default_value = "reloader.stakater.com", value_parser = words::metadata_domain
@@ -271,7 +272,7 @@ impl Args {
             instance_hosts: scope
                 .namespaced_instances
                 .then(|| scope.instance_hosts.clone()),
-            secret_metadata_domains: scope.secret_metadata_domains.clone(),
+            secret_metadata_domains: named(&scope.secret_metadata_domains),
             concurrency: pace.concurrency,
             request_timeout: kubernetes.request_timeout,
             issue_pace: signed(pace.min_issue_interval),
@@ -298,4 +299,10 @@ impl Election {
             self.retry_period,
         )
     }
+}
+
+/// The domains without the empty one, by which a flag says that there are none.
+fn named(domains: &[String]) -> Vec<String> {
+    let named = domains.iter().filter(|domain| !domain.is_empty());
+    named.cloned().collect()
 }

@@ -24,7 +24,7 @@ const MODULES: [(&str, &[&str]); 8] = [
 ];
 
 /// Crates that a module does without: `plan` is pure, `server` knows nothing of Kubernetes, and so on.
-const CRATES: [(&str, &[&str]); 5] = [
+const CRATES: [(&str, &[&str]); 8] = [
     ("api", &["axum", "rand", "reqwest", "sqlx", "tokio"]),
     ("clock", &["axum", "kube", "reqwest", "sqlx"]),
     ("iam", &["axum", "kube", "k8s_openapi", "sqlx"]),
@@ -35,6 +35,18 @@ const CRATES: [(&str, &[&str]); 5] = [
         ],
     ),
     ("server", &["kube", "k8s_openapi", "reqwest"]),
+    ("ops", &["reqwest", "sqlx"]),
+    ("controller", &["axum", "clap", "sqlx"]),
+    ("cli", &["axum", "reqwest", "sqlx"]),
+];
+
+/// The places that may speak to the API server: `ops` makes the client and holds the Lease, `cli` puts the two together.
+const CLIENTS: [&str; 5] = [
+    "src/controller/",
+    "src/ops/cluster.rs",
+    "src/ops/deadline.rs",
+    "src/ops/lease/",
+    "src/cli/run/election.rs",
 ];
 
 #[test]
@@ -62,6 +74,34 @@ fn modules_do_without_the_crates_of_others() {
         }
     }
     assert_eq!(strangers, Vec::<String>::new());
+}
+
+#[test]
+fn the_api_server_is_spoken_to_where_it_belongs() {
+    let mut strangers = Vec::new();
+    for (module, _) in MODULES {
+        for (file, text) in sources(module) {
+            let used = paths_after("kube::", &text);
+            let speaks = used
+                .iter()
+                .any(|path| ["client", "Client", "api", "Api"].contains(&first_word(path)));
+            let may = CLIENTS.iter().any(|place| file.starts_with(place));
+            strangers.extend((speaks && !may).then_some(file));
+        }
+    }
+    assert_eq!(strangers, Vec::<String>::new());
+}
+
+/// More than one could leave a module without its name.
+#[test]
+fn no_path_climbs_more_than_one_step() {
+    let mut climbers = Vec::new();
+    for (module, _) in MODULES {
+        for (file, text) in sources(module) {
+            climbers.extend(text.contains("super::super").then_some(file));
+        }
+    }
+    assert_eq!(climbers, Vec::<String>::new());
 }
 
 #[test]
@@ -145,6 +185,10 @@ fn first_path(text: &str) -> String {
     text.chars()
         .take_while(|c| c.is_alphanumeric() || matches!(c, '_' | ':'))
         .collect()
+}
+
+fn first_word(path: &str) -> &str {
+    path.split(':').next().unwrap()
 }
 
 fn starts_word(text: &str, at: usize) -> bool {

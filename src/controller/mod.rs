@@ -1,4 +1,4 @@
-//! The controllers: the only users of the Kubernetes client.
+//! The controllers: the only users of the Kubernetes client besides `ops`, which makes it and holds the Lease by it.
 //!
 //! Data flows one way: `watch` → observe → plan → apply → status. `pipeline` is the way that every object goes;
 //! what differs between kinds is in a file of its own, with the same functions.

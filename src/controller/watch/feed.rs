@@ -19,12 +19,12 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tracing::warn;
 
-use super::super::context::{Context, Stores};
-use super::super::referrers::{Key, KindName};
-use super::super::secret_index::SecretIndex;
-use super::super::settings::Settings;
 use crate::api::names::OWNER_KIND;
 use crate::api::{ApiToken, ClusterInstance, Group, Instance, Role, RoleBinding, ServiceAccount};
+use crate::controller::context::{Context, Stores};
+use crate::controller::referrers::{Key, KindName};
+use crate::controller::secret_index::SecretIndex;
+use crate::controller::settings::Settings;
 use crate::ops::health::Component;
 
 /// How many objects a list brings at once.

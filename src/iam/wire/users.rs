@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::model::{GroupId, PrincipalId};
 use super::{Auth, TenantRef};
+use crate::iam::model::{GroupId, PrincipalId};
 
 /// Body of POST, PUT and PATCH of a user. What is absent stays as it is.
 #[derive(Clone, Default, Deserialize)]

@@ -59,6 +59,21 @@ id! {
 ///
 /// It has no `Debug`, `Display` or `Serialize`, and its memory is wiped when dropped: the only ways out are
 /// [`TokenValue::expose`] and what calls it.
+///
+/// ```compile_fail,E0277
+/// # use kestra_iam_operator::iam::model::TokenValue;
+/// format!("{:?}", TokenValue::new(String::new()));
+/// ```
+///
+/// ```compile_fail,E0277
+/// # use kestra_iam_operator::iam::model::TokenValue;
+/// format!("{}", TokenValue::new(String::new()));
+/// ```
+///
+/// ```compile_fail,E0277
+/// # use kestra_iam_operator::iam::model::TokenValue;
+/// serde_json::to_string(&TokenValue::new(String::new()));
+/// ```
 #[derive(Clone)]
 pub struct TokenValue(SecretString);
 

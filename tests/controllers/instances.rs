@@ -1,5 +1,6 @@
 //! Instances: what their status tells, how they are reached, how much of the backend is used.
 
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use testbed::IamServer;
 use tokio::time::Instant;
 
 use crate::authority::{Secured, authority};
-use crate::gate::Verdict;
+use crate::gate::{Gate, Verdict};
 use crate::scene::{Scene, find};
 use crate::world::{World, own_address};
 
@@ -88,22 +89,20 @@ async fn a_server_of_the_second_line() {
     }
 }
 
-/// An `Instance` of the scene's namespace, with its credential beside it.
+/// The `Instance` of the examples in the scene's namespace, at the scene's backend, with its credential beside it.
 async fn own_instance(scene: &Scene, fields: Value) {
     let secret = json!({
         "apiVersion": "v1", "kind": "Secret",
-        "metadata": {"name": "credential", "namespace": scene.namespace},
+        "metadata": {"name": "kestra-credential", "namespace": scene.namespace},
         "stringData": {"token": scene.admin},
     });
     scene.world.apply(&secret).await;
-    let mut spec = json!({"url": scene.url, "credentials": {"secretRef": {"name": "credential"}}});
-    spec.as_object_mut()
-        .unwrap()
-        .extend(fields.as_object().unwrap().clone());
-    let instance = json!({
-        "apiVersion": "kestra-iam.dev/v1alpha1", "kind": "Instance",
-        "metadata": {"name": "own", "namespace": scene.namespace}, "spec": spec,
-    });
+    let example = fs::read_to_string("examples/namespaced-instance.yaml").unwrap();
+    let mut instance: Value = serde_saphyr::from_str(&example).unwrap();
+    instance["metadata"]["namespace"] = json!(scene.namespace);
+    let spec = instance["spec"].as_object_mut().unwrap();
+    spec.insert("url".to_owned(), json!(scene.url));
+    spec.extend(fields.as_object().unwrap().clone());
     scene.world.apply(&instance).await;
 }
 
@@ -215,6 +214,32 @@ async fn no_more_requests_are_under_way_than_the_budget_says() {
     for name in names {
         scene.ready("kgrp", name).await;
         scene.ready("ksa", name).await;
+    }
+    assert_eq!(gate.most(), 2);
+}
+
+#[tokio::test]
+async fn no_more_objects_of_a_kind_are_worked_on_than_the_flag_says() {
+    let world = Arc::new(World::start(&["--concurrency", "2"], &[]).await);
+    let scene = Scene::inside(world).await;
+    let gate = Gate::to(&scene.url).await;
+    scene
+        .connect(json!({
+            "url": gate.url(), "guardrails": {"unrestricted": true},
+            "budget": {"inFlight": 16, "requestsPerSecond": 1000},
+        }))
+        .await;
+    connected(&scene).await;
+    gate.rule(|_, _| Verdict::Late(Duration::from_millis(200)));
+    let names = ["a", "b", "c", "d", "e", "f"];
+    let items = names.map(|name| {
+        let spec = json!({"groupName": scene.unique(name)});
+        scene.object("Group", name, spec)
+    });
+    let all = json!({"apiVersion": "v1", "kind": "List", "items": items});
+    scene.world.apply(&all).await;
+    for name in names {
+        scene.ready("kgrp", name).await;
     }
     assert_eq!(gate.most(), 2);
 }

@@ -62,6 +62,33 @@ async fn what_answers_is_no_api() {
         said.contains("is no IAM API") && said.contains("spec.url"),
         "{said}"
     );
+    recovers(&scene, &gate).await;
+}
+
+/// While the fault lasts nothing is created; once it is gone, all becomes ready by itself.
+async fn recovers(scene: &Scene, gate: &Gate) {
+    scene.apply("ServiceAccount", "ci", one_token()).await;
+    scene.complaint("ksa", "ci", "BackendProtocol").await;
+    assert_eq!(gate.writes(), Vec::<String>::new());
+    gate.open();
+    connected(scene).await;
+    scene.ready("ksa", "ci").await;
+    assert!(scene.works(&scene.value("ci-default").await).await);
+}
+
+#[tokio::test]
+async fn an_open_source_kestra_that_says_so() {
+    let (scene, gate) = Scene::behind_gate(json!({"guardrails": {"unrestricted": true}})).await;
+    gate.rule(|_, path| match path {
+        "/api/v1/configs" => Verdict::Change("edition", json!("OSS")),
+        _ => Verdict::Pass,
+    });
+    scene
+        .patch_instance(json!({"lastUsedGranularity": "2s"}))
+        .await;
+    let said = instance_says(&scene, "BackendProtocol").await;
+    assert!(said.contains("open-source Kestra"), "{said}");
+    recovers(&scene, &gate).await;
 }
 
 #[tokio::test]
@@ -72,6 +99,13 @@ async fn a_tenant_that_is_not_there() {
         said.contains("no tenant nowhere") && said.contains("spec.tenant"),
         "{said}"
     );
+    scene.apply("ServiceAccount", "ci", one_token()).await;
+    scene.complaint("ksa", "ci", "ReferenceNotFound").await;
+    let name = scene.unique("ci");
+    assert!(scene.backend.find_account(&name).await.unwrap().is_none());
+    scene.patch_instance(json!({"tenant": "main"})).await;
+    connected(&scene).await;
+    scene.ready("ksa", "ci").await;
 }
 
 #[tokio::test]

@@ -22,7 +22,8 @@ use crate::api::policy::DeletionPolicy;
 use crate::api::reference::{InstanceKind, InstanceRef};
 use crate::plan::mark::{Mark, Object};
 
-/// A kind that lives at a backend. Each of them is the same four functions: observe, plan, apply, status.
+/// A kind that lives at a backend. Each of them observes, plans and applies; `super::status` makes the status of how the
+/// pass ended (docs/decisions/0014).
 pub trait Kind:
     Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
     + Clone

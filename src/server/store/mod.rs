@@ -1,4 +1,5 @@
-//! What is kept, in SQL that SQLite and PostgreSQL share. Each file is one family of statements.
+//! What is kept. The statements are in SQL that SQLite and PostgreSQL share, each file one family of them; the schema in
+//! `migrations` is written for SQLite.
 //!
 //! Reads go to a pool of connections, writes to a single one: SQLite has one writer at a time, and here it never waits
 //! for a lock.

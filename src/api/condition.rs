@@ -95,8 +95,6 @@ names! {
         LifetimeChanged,
         /// The backend granted a shorter validity than was asked for.
         LifetimeCapped,
-        /// What the account may do changed.
-        PermissionsChanged,
         /// Someone asked for a rotation by annotation.
         RotateRequested,
         /// Someone declared the tokens compromised by annotation.
@@ -153,8 +151,6 @@ pub enum Truth {
     True,
     /// It does not hold.
     False,
-    /// It was not found out.
-    Unknown,
 }
 
 impl Truth {
@@ -164,7 +160,6 @@ impl Truth {
         match self {
             Self::True => "True",
             Self::False => "False",
-            Self::Unknown => "Unknown",
         }
     }
 }

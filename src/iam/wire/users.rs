@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Auth, TenantRef};
-use crate::iam::model::{GroupId, PrincipalId};
+use crate::iam::model::{GroupId, PrincipalId, TokenValue};
 
 /// Body of POST, PUT and PATCH of a user. What is absent stays as it is.
 #[derive(Clone, Default, Deserialize)]
@@ -20,7 +20,7 @@ pub struct UserRequest {
     pub last_name: Option<String>,
     /// Lets the user log in by name and password.
     #[serde(default)]
-    pub password: Option<super::TokenValue>,
+    pub password: Option<TokenValue>,
     /// 1.x's word for the owner of the whole instance.
     #[serde(default)]
     pub super_admin: Option<bool>,
@@ -146,7 +146,7 @@ impl FlagRequest {
 #[derive(Clone, Deserialize)]
 pub struct PasswordRequest {
     /// The new one.
-    pub password: super::TokenValue,
+    pub password: TokenValue,
 }
 
 /// Body of PUT of one's own password.
@@ -154,9 +154,9 @@ pub struct PasswordRequest {
 #[serde(rename_all = "camelCase")]
 pub struct OwnPasswordRequest {
     /// The one that counts until now.
-    pub old_password: super::TokenValue,
+    pub old_password: TokenValue,
     /// The one that counts from now on.
-    pub new_password: super::TokenValue,
+    pub new_password: TokenValue,
 }
 
 /// Body of PUT of a user's groups in one tenant: the whole list.
@@ -195,7 +195,7 @@ pub struct SetupRequest {
     #[serde(default)]
     pub username: Option<String>,
     /// The password.
-    pub password: super::TokenValue,
+    pub password: TokenValue,
     /// The tenant that the user administers; `main` if absent.
     #[serde(default)]
     pub tenant: Option<TenantRef>,

@@ -95,6 +95,15 @@ fn no_domain_for_metadata_means_none_and_not_the_default() {
         args.contains(&"--secret-metadata-domains=".into()),
         "{args:?}"
     );
+    let args = args.iter().map(|arg| arg.as_str().unwrap());
+    // Flags are judged before anything is reached.
+    let output = Command::new(binary())
+        .args(args)
+        .args(["--kubeconfig", "/nowhere"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("--kubeconfig /nowhere"), "{said}");
 }
 
 #[test]

@@ -55,6 +55,20 @@ impl Scene {
         api.patch(name, &parameters, &patch).await.unwrap();
     }
 
+    /// Suspends an object, and waits until it says so.
+    pub async fn suspend(&self, kind: &str, name: &str) -> Value {
+        self.patch(kind, name, json!({"spec": {"suspend": true}}))
+            .await;
+        self.condition(kind, name, "Suspended", "True", "Suspended")
+            .await
+    }
+
+    /// Ends the suspension of an object.
+    pub async fn resume(&self, kind: &str, name: &str) {
+        self.patch(kind, name, json!({"spec": {"suspend": false}}))
+            .await;
+    }
+
     /// Merges fields into the instance's spec.
     pub async fn patch_instance(&self, fields: Value) {
         self.patch("kci", &self.instance, json!({"spec": fields}))

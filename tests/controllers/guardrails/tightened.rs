@@ -42,9 +42,7 @@ async fn tighter_guardrails_take_away_what_breaks_them() {
 
     // Whoever suspends an object keeps nothing by it.
     for (kind, name) in [("ksa", "ci"), ("kgrp", "bots"), ("krole", "runner")] {
-        scene
-            .patch(kind, name, json!({"spec": {"suspend": true}}))
-            .await;
+        scene.suspend(kind, name).await;
     }
     let tight = json!({
         "roles": ["Viewer", "Launcher"], "kestraNamespaces": ["company.a"], "permissions": ["FLOW:READ"],
@@ -64,9 +62,7 @@ async fn tighter_guardrails_take_away_what_breaks_them() {
 
     set(&scene, &json!({"unrestricted": true})).await;
     for (kind, name) in [("krole", "runner"), ("kgrp", "bots"), ("ksa", "ci")] {
-        scene
-            .patch(kind, name, json!({"spec": {"suspend": false}}))
-            .await;
+        scene.resume(kind, name).await;
         scene.ready(kind, name).await;
     }
     scene.has_bindings(&principal(&account), &all).await;
@@ -93,9 +89,7 @@ async fn a_role_is_judged_by_what_it_allows_and_not_by_what_its_object_says() {
     scene.apply("ServiceAccount", "ci", spec).await;
     let said = scene.complaint("ksa", "ci", "NotAllowed").await;
     assert!(said.contains("FLOW:DELETE"), "{said}");
-    scene
-        .patch("krole", "runner", json!({"spec": {"suspend": false}}))
-        .await;
+    scene.resume("krole", "runner").await;
     scene.ready("ksa", "ci").await;
 }
 

@@ -76,9 +76,7 @@ async fn a_suspended_object_is_not_made_and_says_so() {
     let by_hand = principal(by_hand.id.as_str());
     assert!(scene.bindings(&by_hand).await.is_empty());
     for (kind, name) in objects {
-        scene
-            .patch(kind, name, json!({"spec": {"suspend": false}}))
-            .await;
+        scene.resume(kind, name).await;
         let object = scene.ready(kind, name).await;
         assert_eq!(find(&object, "Suspended"), Value::Null);
     }
@@ -100,12 +98,7 @@ async fn a_change_waits_for_the_end_of_a_suspension() {
     ];
     let objects = [("kgrp", "bots"), ("ksa", "ci")];
     for (kind, name) in objects {
-        scene
-            .patch(kind, name, json!({"spec": {"suspend": true}}))
-            .await;
-        let object = scene
-            .condition(kind, name, "Suspended", "True", "Suspended")
-            .await;
+        let object = scene.suspend(kind, name).await;
         assert_eq!(
             find(&object, "Ready")["status"],
             "True",
@@ -120,9 +113,7 @@ async fn a_change_waits_for_the_end_of_a_suspension() {
         scene.has_bindings(subject, &["Viewer@*"]).await;
     }
     for ((kind, name), subject) in objects.iter().zip(&subjects) {
-        scene
-            .patch(kind, name, json!({"spec": {"suspend": false}}))
-            .await;
+        scene.resume(kind, name).await;
         scene.ready(kind, name).await;
         scene.has_bindings(subject, &["Launcher@*"]).await;
     }

@@ -196,12 +196,7 @@ async fn a_token_that_dies_under_suspension_is_told_of() {
         .account("ci", json!([{"name": "default", "lifetime": "24h"}]))
         .await;
     let old = scene.value("ci-default").await;
-    scene
-        .patch("ksa", "ci", json!({"spec": {"suspend": true}}))
-        .await;
-    scene
-        .condition("ksa", "ci", "Suspended", "True", "Suspended")
-        .await;
+    scene.suspend("ksa", "ci").await;
     scene.advance(HOUR * 20);
     let object = scene
         .condition("ksa", "ci", "Expiring", "True", "Suspended")
@@ -210,9 +205,7 @@ async fn a_token_that_dies_under_suspension_is_told_of() {
     scene.advance(HOUR * 5);
     let message = scene.complaint("ksa", "ci", "Suspended").await;
     assert!(message.contains("TokenExpired"), "{message}");
-    scene
-        .patch("ksa", "ci", json!({"spec": {"suspend": false}}))
-        .await;
+    scene.resume("ksa", "ci").await;
     let new = scene.other_value("ci-default", &old).await;
     assert!(scene.works(&new).await);
     scene.ready("ksa", "ci").await;

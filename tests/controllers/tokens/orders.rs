@@ -55,11 +55,7 @@ async fn compromised_tokens_end_at_once_also_under_suspension() {
     scene.order("ksa", "ci", "rotate-requested-at", "1").await;
     let second = scene.other_value("ci-default", &first).await;
     assert!(scene.works(&first).await, "in its overlap");
-    let spec = json!({"spec": {"suspend": true}});
-    scene.patch("ksa", "ci", spec).await;
-    scene
-        .condition("ksa", "ci", "Suspended", "True", "Suspended")
-        .await;
+    scene.suspend("ksa", "ci").await;
     scene.order("ksa", "ci", "compromised", "leaked").await;
     let third = scene.other_value("ci-default", &second).await;
     scene.refused("the first token", &first).await;
@@ -76,12 +72,7 @@ async fn suspension_holds_rotations_and_repairs_back() {
     let scene = Scene::new().await;
     let id = scene.account("ci", json!([brisk("default")])).await;
     let first = scene.value("ci-default").await;
-    scene
-        .patch("ksa", "ci", json!({"spec": {"suspend": true}}))
-        .await;
-    scene
-        .condition("ksa", "ci", "Suspended", "True", "Suspended")
-        .await;
+    scene.suspend("ksa", "ci").await;
     let version = scene.version("ci-default").await;
     scene.order("ksa", "ci", "rotate-requested-at", "1").await;
     scene.begin_delete("secret", "ci-default").await;
@@ -89,9 +80,7 @@ async fn suspension_holds_rotations_and_repairs_back() {
     assert!(message.contains("SecretMissing"), "{message}");
     assert_eq!(scene.tokens(&id).await.len(), 1);
     assert!(scene.get("secret", "ci-default").await.is_none());
-    scene
-        .patch("ksa", "ci", json!({"spec": {"suspend": false}}))
-        .await;
+    scene.resume("ksa", "ci").await;
     let second = scene.other_value("ci-default", &first).await;
     assert!(scene.works(&second).await);
     assert_ne!(scene.version("ci-default").await, version);
@@ -108,12 +97,7 @@ async fn suspension_keeps_a_retired_token_beyond_its_overlap() {
     let first = scene.value("ci-default").await;
     scene.order("ksa", "ci", "rotate-requested-at", "1").await;
     scene.other_value("ci-default", &first).await;
-    scene
-        .patch("ksa", "ci", json!({"spec": {"suspend": true}}))
-        .await;
-    scene
-        .condition("ksa", "ci", "Suspended", "True", "Suspended")
-        .await;
+    scene.suspend("ksa", "ci").await;
     // Past the overlap, and past the instant of the next rotation: that it is told of shows that it was looked at.
     scene.advance(Duration::from_mins(45));
     scene
@@ -121,8 +105,6 @@ async fn suspension_keeps_a_retired_token_beyond_its_overlap() {
         .await;
     assert_eq!(scene.tokens(&id).await.len(), 2);
     assert!(scene.works(&first).await);
-    scene
-        .patch("ksa", "ci", json!({"spec": {"suspend": false}}))
-        .await;
+    scene.resume("ksa", "ci").await;
     scene.refused("the first token", &first).await;
 }

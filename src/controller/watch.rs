@@ -5,6 +5,7 @@ mod jump;
 
 use std::collections::HashSet;
 use std::convert::Infallible;
+use std::fmt::Debug;
 use std::future::{Future, ready};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::Pin;
@@ -14,11 +15,12 @@ use std::time::Duration;
 use futures::{Stream, StreamExt, TryStreamExt};
 use kube::runtime::controller::Action;
 use kube::runtime::events::{Recorder, Reporter};
-use kube::runtime::reflector::ObjectRef;
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::utils::PredicateConfig;
-use kube::runtime::watcher::Event;
+use kube::runtime::watcher::{self, Event};
 use kube::runtime::{Config, Controller, Predicate, WatchStreamExt, predicates};
 use kube::{Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -151,22 +153,71 @@ struct Shared<'a> {
 }
 
 impl Shared<'_> {
+    /// The controller of one kind that lives at a backend.
     fn objects<K: Kind>(
         &self,
         feed: Feed<K>,
         woken: UnboundedReceiver<ObjectRef<K>>,
     ) -> (&'static str, Run) {
-        let run = objects(self.context, feed, woken, self.beats, self.stop);
+        // What we write ourselves, into the status or with the finalizer, is no reason to look again.
+        let relevant = predicates::generation.combine(orders);
+        let events = identified(self.context, self.beats.heard(feed.events));
+        let changed = events
+            .applied_objects()
+            .predicate_filter(relevant, PredicateConfig::default());
+        let run = self.controller(changed, feed.store, woken, pipeline::reconcile::<K>);
         (K::NAME.as_str(), run)
     }
 
+    /// The controller of one kind of instance.
     fn instances<K: Connects>(
         &self,
         feed: Feed<K>,
         woken: UnboundedReceiver<ObjectRef<K>>,
     ) -> (&'static str, Run) {
-        let run = instances(self.context, feed, woken, self.beats, self.stop);
+        let relevant = predicates::generation.combine(predicates::annotations);
+        let events = departing(self.context, self.beats.heard(feed.events));
+        let changed = events
+            .applied_objects()
+            .predicate_filter(relevant, PredicateConfig::default());
+        let run = self.controller(changed, feed.store, woken, instance::reconcile::<K>);
         (K::NAME.as_str(), run)
+    }
+
+    /// A controller that ends when its passes have. Before all stores are full no pass does anything, but the runtime
+    /// would wait for them, for ever where a definition is missing: then it ends at once.
+    fn controller<K, F>(
+        &self,
+        changed: impl Stream<Item = Result<K, watcher::Error>> + Send + 'static,
+        store: Store<K>,
+        woken: UnboundedReceiver<ObjectRef<K>>,
+        reconcile: impl FnMut(Arc<K>, Arc<Context>) -> F + Send + 'static,
+    ) -> Run
+    where
+        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+        F: Future<Output = Result<Action, Infallible>> + Send + 'static,
+    {
+        let (context, stop) = (Arc::clone(self.context), self.stop.clone());
+        let config = Config::default()
+            .concurrency(context.settings.concurrency)
+            .debounce(DEBOUNCE);
+        let controller = Controller::for_stream(changed, store)
+            .with_config(config)
+            .reconcile_on(receiving(woken))
+            .graceful_shutdown_on(stop.clone().cancelled_owned());
+        let run = controller.run(reconcile, never, Arc::clone(&context));
+        let stopped_idle = async move {
+            stop.cancelled().await;
+            if context.stores.are_filled() {
+                std::future::pending::<()>().await;
+            }
+        };
+        Box::pin(async move {
+            tokio::select! {
+                () = run.for_each(|_| ready(())) => {}
+                () = stopped_idle => {}
+            }
+        })
     }
 }
 
@@ -191,56 +242,6 @@ fn orders<K: Resource>(object: &K) -> Option<u64> {
         object.annotations().get(order).hash(&mut hasher);
     }
     Some(hasher.finish())
-}
-
-/// A controller that ends when its passes have. Before all stores are full no pass does anything, but the runtime would
-/// wait for them, for ever where a definition is missing: then it ends at once.
-fn in_order(
-    context: &Arc<Context>,
-    stop: &CancellationToken,
-    run: impl Future<Output = ()> + Send + 'static,
-) -> Run {
-    let (context, stop) = (Arc::clone(context), stop.clone());
-    let stopped_idle = async move {
-        stop.cancelled().await;
-        if context.stores.are_filled() {
-            std::future::pending::<()>().await;
-        }
-    };
-    Box::pin(async move {
-        tokio::select! {
-            () = run => {}
-            () = stopped_idle => {}
-        }
-    })
-}
-
-fn config(context: &Context) -> Config {
-    Config::default()
-        .concurrency(context.settings.concurrency)
-        .debounce(DEBOUNCE)
-}
-
-/// The controller of one kind that lives at a backend.
-fn objects<K: Kind>(
-    context: &Arc<Context>,
-    feed: Feed<K>,
-    woken: UnboundedReceiver<ObjectRef<K>>,
-    beats: &Beats,
-    stop: &CancellationToken,
-) -> Run {
-    // What we write ourselves, into the status or with the finalizer, is no reason to look again.
-    let relevant = predicates::generation.combine(orders);
-    let events = identified(context, beats.heard(feed.events));
-    let changed = events
-        .applied_objects()
-        .predicate_filter(relevant, PredicateConfig::default());
-    let controller = Controller::for_stream(changed, feed.store)
-        .with_config(config(context))
-        .reconcile_on(receiving(woken))
-        .graceful_shutdown_on(stop.clone().cancelled_owned());
-    let run = controller.run(pipeline::reconcile::<K>, never, Arc::clone(context));
-    in_order(context, stop, run.for_each(|_| ready(())))
 }
 
 /// An object whose identity at the backend changes, or that is gone, wakes those who refer to it. The store has it by
@@ -292,27 +293,6 @@ fn forget(context: &Context, key: &Key) {
     for waiting in context.places.gone(key) {
         context.wakers.wake(&waiting);
     }
-}
-
-/// The controller of one kind of instance.
-fn instances<K: Connects>(
-    context: &Arc<Context>,
-    feed: Feed<K>,
-    woken: UnboundedReceiver<ObjectRef<K>>,
-    beats: &Beats,
-    stop: &CancellationToken,
-) -> Run {
-    let events = departing(context, beats.heard(feed.events));
-    let relevant = predicates::generation.combine(predicates::annotations);
-    let changed = events
-        .applied_objects()
-        .predicate_filter(relevant, PredicateConfig::default());
-    let controller = Controller::for_stream(changed, feed.store)
-        .with_config(config(context))
-        .reconcile_on(receiving(woken))
-        .graceful_shutdown_on(stop.clone().cancelled_owned());
-    let run = controller.run(instance::reconcile::<K>, never, Arc::clone(context));
-    in_order(context, stop, run.for_each(|_| ready(())))
 }
 
 /// An instance that is gone is forgotten, also if it went while nobody watched.

@@ -24,7 +24,7 @@ use crate::api::reference::InstanceRef;
 use crate::api::token_status::{self, TokenStatus};
 use crate::iam::client::{self, Owner};
 use crate::iam::model::PrincipalId;
-use crate::plan::token::{Activity, Policy, Requests};
+use crate::plan::token::{Policy, Requests};
 
 /// Annotation that names the owner's id at the backend since before the first token was issued: a crash before the
 /// first status must not hide whose token is to be revoked.
@@ -205,17 +205,8 @@ async fn keep(
             rotate: annotation(ROTATE_REQUESTED_AT),
             compromised: annotation(COMPROMISED),
         },
-        activity: if spec.suspend {
-            Activity::Suspended
-        } else {
-            Activity::Active
-        },
     };
-    tokens::keep(pass, backend, &mut Ledger::of(owner), &entry).await?;
-    if entry.activity == Activity::Active {
-        tokens::tidy(pass, ENTRY, &secret_name).await?;
-    }
-    Ok(())
+    tokens::keep(pass, backend, &mut Ledger::of(owner), &entry).await
 }
 
 /// Whose tokens are to be revoked when the object goes: who was written down, for the account may be gone.

@@ -51,7 +51,7 @@ impl Error {
         match self {
             Self::Backend(error) => backend_reason(error),
             Self::AnotherBackend => Reason::InstanceChanged,
-            Self::Kubernetes { source, .. } if is_refusal(source) => Reason::KubernetesRefused,
+            Self::Kubernetes { .. } if self.is_refusal() => Reason::KubernetesRefused,
             Self::Kubernetes { .. }
             | Self::Silence { .. }
             | Self::NotLeading(_)
@@ -107,7 +107,12 @@ impl Error {
         }
     }
 
-    fn status(&self) -> Option<&kube::core::Status> {
+    /// Whether the API server will not have it as long as nobody changes a right, a quota or an admission webhook.
+    const fn is_refusal(&self) -> bool {
+        matches!(self.status(), Some(status) if matches!(status.code, 400 | 403 | 413 | 422))
+    }
+
+    const fn status(&self) -> Option<&kube::core::Status> {
         match self {
             Self::Kubernetes { source, .. } => match &**source {
                 kube::Error::Api(status) => Some(status),
@@ -125,14 +130,6 @@ fn wordless(error: kube::Error) -> kube::Error {
     status.message = format!("it answered {}", status.code);
     status.details = None;
     kube::Error::Api(status)
-}
-
-/// Whether the API server will not have it as long as nobody changes a right, a quota or an admission webhook.
-const fn is_refusal(error: &kube::Error) -> bool {
-    match error {
-        kube::Error::Api(status) => matches!(status.code, 400 | 403 | 413 | 422),
-        _ => false,
-    }
 }
 
 /// Doubling from two seconds to two minutes, each half fixed and half spread.

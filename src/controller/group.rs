@@ -82,7 +82,7 @@ impl Kind for Group {
         let Standing::Keep(group) = plan(pass, backend, seen) else {
             return Ok(());
         };
-        pass.context.leadership.guard().map_err(Error::from)?;
+        pass.context.leadership.guard()?;
         if pass.status.adopted || named::is_adopted(group.description.as_deref()) {
             let former = pass.status.former_description.as_ref();
             let description = named::former_description(former, group.description.as_deref());
@@ -224,7 +224,7 @@ async fn create(pass: &mut Pass<Group>, backend: &Backend) -> Result<wire::Group
     let _reserved = named::reserve(backend, Sort::Group, &name)?;
     pass.hold(&[]).await?;
     pass.status.adopted = false;
-    pass.context.leadership.guard().map_err(Error::from)?;
+    pass.context.leadership.guard()?;
     let request = request(&name, description(pass));
     let group = match backend.client.create_group(&request).await {
         Ok(group) => group,
@@ -284,7 +284,7 @@ async fn describe(
     if pass.object.spec.suspend {
         return Err(named::held_back().into());
     }
-    pass.context.leadership.guard().map_err(Error::from)?;
+    pass.context.leadership.guard()?;
     let request = request(&name, description);
     let group = backend.client.update_group(&group.id, &request).await?;
     note(pass, backend, &group);

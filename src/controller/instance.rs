@@ -13,7 +13,6 @@ use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -22,8 +21,8 @@ use super::backend::{Backend, Standing};
 use super::context::{Context, name_of, namespace_of};
 use super::error::Error;
 use super::inventory::Inventory;
-use super::outcome::{Blocked, Down, Stop};
-use super::patch::merge_patch;
+use super::outcome::{Down, Stop};
+use super::patch::{status_patch, to_json};
 use super::referrers::{Key, KindName};
 use super::status::news;
 use crate::api::condition::Reason;
@@ -222,21 +221,12 @@ fn close(context: &Context, key: &Key, before: Option<&Standing>, stop: &Stop) {
         Some(Standing::Ready(_)) | None => true,
     };
     if is_news {
-        warn!(object = %key, reason = %down.reason, "{}", text(stop));
+        warn!(object = %key, reason = %down.reason, "{}", stop.message());
     }
     let concerns_all = matches!(down.reason, Reason::InstanceChanged | Reason::NotAllowed);
     context.backends.set(key, Standing::Down(down));
     if before.is_none() || (is_news && concerns_all) {
         context.wake_referrers(key);
-    }
-}
-
-fn text(stop: &Stop) -> String {
-    match stop {
-        Stop::Blocked(Blocked { message, .. }) | Stop::Down(Down { message, .. }) => {
-            message.clone()
-        }
-        Stop::Failed(error) => error.to_string(),
     }
 }
 
@@ -257,24 +247,9 @@ async fn write<K: Connects>(
     object: &K,
     status: &InstanceStatus,
 ) -> Result<(), Error> {
-    let json = |status: &InstanceStatus| {
-        serde_json::to_value(status).map_err(|source| Error::Json {
-            what: "the status",
-            source,
-        })
-    };
-    let old = object
-        .status()
-        .map(json)
-        .transpose()?
-        .unwrap_or_else(|| json!({}));
-    let Some(patch) = merge_patch(&old, &json(status)?) else {
+    let Some(patch) = status_patch(object, object.status(), &to_json(status)?)? else {
         return Ok(());
     };
-    let patch = json!({
-        "metadata": {"resourceVersion": object.resource_version()},
-        "status": patch,
-    });
     let api = K::api(context.client.clone(), &key.namespace);
     let (parameters, patch) = (PatchParams::apply(FIELD_MANAGER), Patch::Merge(&patch));
     let patched = api.patch_status(&key.name, &parameters, &patch);

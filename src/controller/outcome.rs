@@ -2,6 +2,7 @@
 
 use super::error::Error;
 use crate::api::condition::{ConditionType, Reason};
+use crate::ops::lease::NotLeading;
 
 /// Something that an object waits for and that is no failure: somebody has to change something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +88,23 @@ impl Stop {
             Self::Down(down) => down.reason,
             Self::Failed(error) => error.reason(),
         }
+    }
+
+    /// The same in words.
+    #[must_use]
+    pub fn message(&self) -> String {
+        match self {
+            Self::Blocked(Blocked { message, .. }) | Self::Down(Down { message, .. }) => {
+                message.clone()
+            }
+            Self::Failed(error) => error.to_string(),
+        }
+    }
+}
+
+impl From<NotLeading> for Stop {
+    fn from(error: NotLeading) -> Self {
+        Self::Failed(error.into())
     }
 }
 

@@ -1,10 +1,35 @@
 //! The smallest patch that writes a status.
 
-use serde_json::{Map, Value};
+use kube::{Resource, ResourceExt};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::error::Error;
+
+/// The patch that turns the status of an object from `old` into `new`, if the object still has the version that was
+/// seen; `None` if they are equal.
+pub fn status_patch<K: Resource, S: Serialize>(
+    object: &K,
+    old: Option<&S>,
+    new: &Value,
+) -> Result<Option<Value>, Error> {
+    let old = old.map(to_json).transpose()?.unwrap_or_else(|| json!({}));
+    let patch = merge_patch(&old, new);
+    Ok(patch.map(|patch| {
+        json!({"metadata": {"resourceVersion": object.resource_version()}, "status": patch})
+    }))
+}
+
+/// A status, or a part of one, as JSON.
+pub fn to_json<T: Serialize>(status: &T) -> Result<Value, Error> {
+    serde_json::to_value(status).map_err(|source| Error::Json {
+        what: "the status",
+        source,
+    })
+}
 
 /// The JSON merge patch that turns `old` into `new`; `None` if they are equal.
-#[must_use]
-pub fn merge_patch(old: &Value, new: &Value) -> Option<Value> {
+fn merge_patch(old: &Value, new: &Value) -> Option<Value> {
     if old == new {
         return None;
     }
@@ -25,8 +50,6 @@ pub fn merge_patch(old: &Value, new: &Value) -> Option<Value> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

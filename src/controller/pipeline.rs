@@ -16,7 +16,7 @@ use super::context::{Context, namespace_of};
 use super::error::Error;
 use super::kind::{Kind, Pass, key_of};
 use super::outcome::{Blocked, Down, Stop};
-use super::patch::merge_patch;
+use super::patch::{status_patch, to_json};
 use super::referrers::Key;
 use super::status::{self, TokensLive};
 use crate::api::names::{FIELD_MANAGER, FINALIZER};
@@ -285,10 +285,10 @@ impl<K: Kind> Pass<K> {
 
     /// Writes the status as it is now, in the middle of a pass, so that a later step may rely on it.
     pub async fn checkpoint(&mut self) -> Result<(), Error> {
-        let new = json(&self.status)?;
+        let new = to_json(&self.status)?;
         let (old_conditions, generation) =
             self.object.status().map(K::conditions).unwrap_or_default();
-        let kept = (json(&old_conditions)?, json(&generation)?);
+        let kept = (to_json(&old_conditions)?, to_json(&generation)?);
         self.put_status(new, kept).await
     }
 
@@ -314,8 +314,8 @@ impl<K: Kind> Pass<K> {
         };
         let conditions = status::conditions(&findings, now);
         let news = status::news(old, &conditions);
-        let kept = (json(&conditions)?, json(&generation)?);
-        self.put_status(json(&self.status)?, kept).await?;
+        let kept = (to_json(&conditions)?, to_json(&generation)?);
+        self.put_status(to_json(&self.status)?, kept).await?;
         for news in news {
             let regarding = self.object.object_ref(&());
             self.context.announce(regarding, news).await;
@@ -324,22 +324,12 @@ impl<K: Kind> Pass<K> {
     }
 
     async fn put_status(&mut self, mut new: Value, kept: (Value, Value)) -> Result<(), Error> {
-        let old = self
-            .object
-            .status()
-            .map(json)
-            .transpose()?
-            .unwrap_or_else(|| json!({}));
         let (conditions, generation) = kept;
         new["conditions"] = conditions;
         new["observedGeneration"] = generation;
-        let Some(patch) = merge_patch(&old, &new) else {
+        let Some(patch) = status_patch(&self.object, self.object.status(), &new)? else {
             return Ok(());
         };
-        let patch = json!({
-            "metadata": {"resourceVersion": self.object.resource_version()},
-            "status": patch,
-        });
         let (api, parameters) = (self.api(), PatchParams::apply(FIELD_MANAGER));
         let (name, patch) = (self.name().to_owned(), Patch::Merge(&patch));
         let patched = api.patch_status(&name, &parameters, &patch);
@@ -352,13 +342,6 @@ impl<K: Kind> Pass<K> {
         let version = self.object.resource_version();
         self.context.memory.wrote(&self.key(), version.as_deref());
     }
-}
-
-fn json<T: serde::Serialize>(value: &T) -> Result<Value, Error> {
-    serde_json::to_value(value).map_err(|source| Error::Json {
-        what: "the status",
-        source,
-    })
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use kube::ResourceExt;
+use kube::runtime::reflector::Store;
 
 use super::backend::Backend;
 use super::kind::{Kind, Pass, instance_key, key_of};
@@ -146,14 +147,18 @@ fn before<K: Claimant>(pass: &Pass<K>, backend: &Backend, places: &HashMap<Key, 
     if !limited {
         return 0;
     }
-    let me = Claim::of(&pass.object, places);
     let stores = &pass.context.stores;
-    let accounts = stores.service_accounts.state();
-    let accounts = accounts.iter().filter(|other| counts(pass, &***other));
-    let tokens = stores.api_tokens.state();
-    let tokens = tokens.iter().filter(|other| counts(pass, &***other));
-    me.after(accounts.map(|other| Claim::of(&**other, places)))
-        + me.after(tokens.map(|other| Claim::of(&**other, places)))
+    ahead(pass, &stores.service_accounts, places) + ahead(pass, &stores.api_tokens, places)
+}
+
+fn ahead<K: Claimant, O: Claimant>(
+    pass: &Pass<K>,
+    store: &Store<O>,
+    places: &HashMap<Key, Place>,
+) -> usize {
+    let others = store.state().into_iter();
+    let others = others.filter(|other| counts(pass, &**other));
+    Claim::of(&pass.object, places).after(others.map(|other| Claim::of(&*other, places)))
 }
 
 fn counts<K: Kind, O: Kind>(pass: &Pass<K>, other: &O) -> bool {

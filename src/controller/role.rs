@@ -74,7 +74,7 @@ impl Kind for Role {
         let Standing::Keep(role) = plan(pass, backend, seen) else {
             return Ok(());
         };
-        pass.context.leadership.guard().map_err(Error::from)?;
+        pass.context.leadership.guard()?;
         if pass.status.adopted || named::is_adopted(role.description.as_deref()) {
             let request = former(&pass.status, &role);
             backend.client.update_role(&role.id, &request).await?;
@@ -115,13 +115,13 @@ async fn delete(context: &Context, backend: &Backend, id: &RoleId) -> Result<(),
         bindings.map(|binding| binding.id.clone()).collect()
     });
     for binding in &bindings {
-        context.leadership.guard().map_err(Error::from)?;
+        context.leadership.guard()?;
         backend.client.delete_binding(binding).await?;
         backend
             .inventory
             .write(|tables, stamp| tables.bindings.remove(binding.as_str(), stamp));
     }
-    context.leadership.guard().map_err(Error::from)?;
+    context.leadership.guard()?;
     backend.client.delete_role(id).await?;
     forget(backend, id);
     Ok(())
@@ -224,7 +224,7 @@ async fn create(pass: &mut Pass<Role>, backend: &Backend) -> Result<(), Stop> {
     unused(pass, backend, &name).await?;
     pass.hold(&[]).await?;
     pass.status.adopted = false;
-    pass.context.leadership.guard().map_err(Error::from)?;
+    pass.context.leadership.guard()?;
     let request = request(pass, None);
     let role = backend.client.create_role(&request).await?;
     written(pass, &role);
@@ -267,7 +267,7 @@ async fn describe(pass: &mut Pass<Role>, backend: &Backend, role: wire::Role) ->
         Drift::None => role,
         Drift::Differs if pass.object.spec.suspend => return Err(named::held_back().into()),
         Drift::Differs => {
-            pass.context.leadership.guard().map_err(Error::from)?;
+            pass.context.leadership.guard()?;
             let request = request(pass, Some(role.is_default));
             let role = backend.client.update_role(&role.id, &request).await?;
             written(pass, &role);

@@ -45,7 +45,7 @@ pub(super) async fn connect<K: Connects>(
     let trouble = |error| explain(object, error);
     let client = context.backends.connect(key, config).map_err(trouble)?;
     let configs = client.configs().await.map_err(trouble)?;
-    if configs.edition.as_deref() == Some("OSS") {
+    if configs.is_open_source() {
         return Err(open_source(object).into());
     }
     let me = client.me().await.map_err(trouble)?;

@@ -159,7 +159,7 @@ async fn create(
     belongings::intend(pass, wanted).await?;
     pass.status.adopted = false;
     pass.status.former_description = None;
-    pass.context.leadership.guard().map_err(Error::from)?;
+    pass.context.leadership.guard()?;
     let spec = AccountSpec {
         name: name.to_owned(),
         description: Some(description(pass)),
@@ -271,7 +271,7 @@ async fn rewrite(
     description: String,
 ) -> Result<(), Stop> {
     let account = backend.client.account(id).await?;
-    pass.context.leadership.guard().map_err(Error::from)?;
+    pass.context.leadership.guard()?;
     let spec = AccountSpec {
         name: name.to_owned(),
         description: Some(description),
@@ -302,7 +302,7 @@ pub(super) async fn remove(pass: &mut Pass<ServiceAccount>, backend: &Backend) -
         let description = named::former_description(former, account.description.as_deref());
         return rewrite(pass, backend, id, &account.name, description).await;
     }
-    pass.context.leadership.guard().map_err(Error::from)?;
+    pass.context.leadership.guard()?;
     backend.client.delete_account(id).await?;
     forget(backend, id);
     Ok(())

@@ -16,7 +16,7 @@ use crate::controller::tokens::{
 };
 use crate::iam::client::Owner;
 use crate::iam::model::PrincipalId;
-use crate::plan::token::{Activity, Policy, Requests};
+use crate::plan::token::{Policy, Requests};
 
 use super::account::Age;
 
@@ -43,7 +43,7 @@ pub(super) async fn keep(
         let result = keep_one(pass, backend, &mut ledger, name, entry).await;
         trouble = trouble.or(result.err());
     }
-    if !pass.object.spec.suspend {
+    if !pass.is_suspended() {
         let result = remove_others(pass, backend, &mut ledger, &entries).await;
         trouble = trouble.or(result.err());
     }
@@ -73,17 +73,8 @@ async fn keep_one(
             tenant: backend.client.tenant(),
         },
         requests: requests(&pass.object, &entry.name),
-        activity: if pass.object.spec.suspend {
-            Activity::Suspended
-        } else {
-            Activity::Active
-        },
     };
-    tokens::keep(pass, backend, ledger, &entry).await?;
-    if entry.activity == Activity::Active {
-        tokens::tidy(pass, entry.name, &secret_name).await?;
-    }
-    Ok(())
+    tokens::keep(pass, backend, ledger, &entry).await
 }
 
 /// Removes the entries that the status, a Secret or the mark of a token names, and the spec does not.
@@ -94,25 +85,18 @@ async fn remove_others(
     entries: &[TokenEntry],
 ) -> Result<(), Stop> {
     let key = pass.key();
-    if entries.is_empty() {
+    let mut listed = pass.context.memory.entry(&key, ACCOUNT).listed;
+    let is_due = |last| next_look(pass, backend, last) <= backend.client.backend_now();
+    if entries.is_empty() && listed.is_none_or(is_due) {
         // A token may have been issued, and its entry removed before anybody wrote it down.
-        let last = pass.context.memory.entry(&key, ACCOUNT).listed;
-        let next = last.map(|last| next_look(pass, backend, last));
-        if next.is_none_or(|next| next <= backend.client.backend_now()) {
-            ledger.list(backend).await?;
-        }
+        ledger.list(backend).await?;
     }
     if let Some(at) = ledger.listed_at() {
         let note = |memory: &mut EntryMemory| memory.listed = Some(at);
         pass.context.memory.remember(&key, ACCOUNT, note);
+        listed = Some(at);
     }
-    if let Some(last) = pass
-        .context
-        .memory
-        .entry(&key, ACCOUNT)
-        .listed
-        .filter(|_| entries.is_empty())
-    {
+    if let Some(last) = listed.filter(|_| entries.is_empty()) {
         pass.wake_at(next_look(pass, backend, last));
     }
     let mut names = ledger.entries(pass);

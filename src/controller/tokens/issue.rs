@@ -125,13 +125,9 @@ impl<K: TokenHolder> Round<'_, K> {
 
     /// The newest issue failed; what is in the Secret may work all the same.
     fn tell_failure(&mut self, stop: &Stop) {
-        let (reason, message) = match stop {
-            Stop::Blocked(blocked) => (blocked.reason, blocked.message.clone()),
-            Stop::Down(down) => (down.reason, down.message.clone()),
-            Stop::Failed(error) => (error.reason(), error.to_string()),
-        };
-        let message = format!("{} could not be issued: {message}", self.entry.label());
-        let finding = Finding::new(ConditionType::TokenIssued, false, reason, message);
+        let (label, why) = (self.entry.label(), stop.message());
+        let message = format!("{label} could not be issued: {why}");
+        let finding = Finding::new(ConditionType::TokenIssued, false, stop.reason(), message);
         self.pass.findings.push(finding);
     }
 

@@ -19,7 +19,7 @@ pub use disown::disown;
 pub use dressing::Dressing;
 pub use ledger::Ledger;
 pub use metadata::check_metadata;
-pub use removal::{entries_of_secrets, remove, revoke_all, tidy};
+pub use removal::{entries_of_secrets, remove, revoke_all};
 pub use sight::next_look;
 
 use self::round::Round;
@@ -28,7 +28,7 @@ use super::kind::{Kind, Pass};
 use super::outcome::Stop;
 use crate::api::token_status::TokenStatus;
 use crate::plan::mark::{Mark, TokenMark};
-use crate::plan::token::{Activity, Plan, Policy, Requests, Step, look, plan};
+use crate::plan::token::{Plan, Policy, Requests, Step, look, plan};
 
 /// So many steps are taken in one pass; what is left is for the next.
 const STEPS: usize = 32;
@@ -56,8 +56,6 @@ pub struct Entry<'a> {
     pub dressing: Dressing<'a>,
     /// What the object's annotations ask for.
     pub requests: Requests,
-    /// Whether changes are withheld.
-    pub activity: Activity,
 }
 
 impl Entry<'_> {
@@ -83,8 +81,22 @@ impl Entry<'_> {
     }
 }
 
-/// Keeps one token alive. Leaves in the pass what the status says of it, the findings, and when to look again.
+/// Keeps one token alive, and deletes what it left. Leaves in the pass what the status says of it, the findings, and when
+/// to look again.
 pub async fn keep<K: TokenHolder>(
+    pass: &mut Pass<K>,
+    backend: &Backend,
+    ledger: &mut Ledger,
+    entry: &Entry<'_>,
+) -> Result<(), Stop> {
+    work(pass, backend, ledger, entry).await?;
+    if !pass.is_suspended() {
+        removal::tidy(pass, entry).await?;
+    }
+    Ok(())
+}
+
+async fn work<K: TokenHolder>(
     pass: &mut Pass<K>,
     backend: &Backend,
     ledger: &mut Ledger,

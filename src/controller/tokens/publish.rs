@@ -1,12 +1,14 @@
 //! Writes a token into the Secret, and finds out who won if somebody else wrote it meanwhile.
 
+use kube::core::ObjectMeta;
+
 use super::round::Round;
 use super::{TokenHolder, secret};
 use crate::controller::error::Error;
 use crate::controller::outcome::Stop;
 use crate::iam::client::Check;
 use crate::iam::model::TokenValue;
-use crate::plan::token::{Current, End, Issue, Recorded, SecretSeen};
+use crate::plan::token::{Current, End, History, Issue, Recorded, SecretSeen};
 
 /// So often a conflicting publish is tried anew over a Secret whose token is dead.
 const PUBLISHES: usize = 3;
@@ -32,13 +34,7 @@ impl<K: TokenHolder> Round<'_, K> {
             current.published = self.now();
             let history = issue.history(current.clone());
             match self.put_secret(&history, value).await {
-                Ok(metadata) => {
-                    let now = self.now();
-                    let version = metadata.resource_version.clone();
-                    let recorded = Recorded::published(&self.sight.seen, &history, version, now);
-                    self.published(metadata, recorded, now);
-                    return Ok(Published::Won);
-                }
+                Ok(metadata) => return Ok(self.won(metadata, &history)),
                 Err(error) if error.is_conflict() => {}
                 Err(error) => return Err(self.unpublished(&current, error).await),
             }
@@ -53,16 +49,10 @@ impl<K: TokenHolder> Round<'_, K> {
     /// A conflict: whose token is in the Secret now? `None` = a dead one or none at all, publish over it.
     async fn conflict(&mut self, ours: &Current) -> Result<Option<Published>, Stop> {
         let secret = self.read_secret().await?;
-        let seen = &self.sight.seen;
-        let won = seen
-            .history()
-            .filter(|history| history.current.id == ours.id);
-        if let (Some(history), Some(metadata)) = (won, self.sight.metadata.clone()) {
-            let now = self.now();
-            let version = metadata.resource_version.clone();
-            let recorded = Recorded::published(seen, history, version, now);
-            self.published(metadata, recorded, now);
-            return Ok(Some(Published::Won));
+        let history = self.sight.seen.history();
+        let won = history.filter(|history| history.current.id == ours.id);
+        if let (Some(history), Some(metadata)) = (won.cloned(), self.sight.metadata.clone()) {
+            return Ok(Some(self.won(metadata, &history)));
         }
         let is_alive = match &self.sight.seen.secret {
             SecretSeen::Absent => false,
@@ -77,6 +67,15 @@ impl<K: TokenHolder> Round<'_, K> {
         self.revoke_token(&ours.id).await?;
         self.tell(&ours.id, End::Settled).await;
         Ok(Some(Published::Lost))
+    }
+
+    /// The Secret holds our token, as an answer has just shown.
+    fn won(&mut self, metadata: ObjectMeta, history: &History) -> Published {
+        let now = self.now();
+        let version = metadata.resource_version.clone();
+        let recorded = Recorded::published(&self.sight.seen, history, version, now);
+        self.published(metadata, recorded, now);
+        Published::Won
     }
 
     async fn works(&self, value: Option<TokenValue>) -> Result<bool, Error> {

@@ -9,7 +9,7 @@ use tracing::info;
 use super::ledger::Ledger;
 use super::report::on_our_clock;
 use super::secret::{self, HISTORY, Labels};
-use super::{TokenHolder, record};
+use super::{Entry, TokenHolder, record};
 use crate::api::condition::Reason;
 use crate::api::names::ENTRY;
 use crate::api::token_status::{RetiredToken, TokenStatus};
@@ -133,18 +133,15 @@ async fn revoke<K: Kind>(
 }
 
 /// Deletes Secrets that a live entry left for another name, once none of their tokens works any more.
-pub async fn tidy<K: TokenHolder>(
-    pass: &Pass<K>,
-    entry: &str,
-    secret_name: &str,
-) -> Result<(), Error> {
-    let Some(status) = K::token(&pass.status, entry) else {
+pub(super) async fn tidy<K: TokenHolder>(pass: &Pass<K>, entry: &Entry<'_>) -> Result<(), Error> {
+    let secret_name = entry.dressing.name;
+    let Some(status) = K::token(&pass.status, entry.name) else {
         return Ok(());
     };
     if status.secret_name.as_deref() != Some(secret_name) || !status.retired.is_empty() {
         return Ok(());
     }
-    let left = ours(pass, |label| label == entry).into_iter();
+    let left = ours(pass, |label| label == entry.name).into_iter();
     for metadata in left.filter(|metadata| metadata.name.as_deref() != Some(secret_name)) {
         delete(pass, &metadata).await?;
     }

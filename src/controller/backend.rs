@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::error::backend_reason;
 use super::inventory::Inventory;
@@ -62,6 +62,13 @@ impl Backend {
     #[must_use]
     pub fn is_self(&self, id: &str) -> bool {
         self.identity.id == id
+    }
+
+    /// An instant on the backend's clock, on ours.
+    #[must_use]
+    pub fn on_our_clock(&self, instant: Timestamp) -> Timestamp {
+        let offset = self.client.clock_offset().unwrap_or(SignedDuration::ZERO);
+        instant.checked_sub(offset).unwrap_or(instant)
     }
 
     /// Adds the requests of late to the metrics, and tells how many of them the backend served.

@@ -97,7 +97,7 @@ async fn remove_others(
         listed = Some(at);
     }
     if let Some(last) = listed.filter(|_| entries.is_empty()) {
-        pass.wake_at(next_look(pass, backend, last));
+        pass.wake_at(backend.on_our_clock(next_look(pass, backend, last)));
     }
     let mut names = ledger.entries(pass);
     names.extend(pass.status.tokens.iter().map(|token| token.name.clone()));

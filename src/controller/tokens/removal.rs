@@ -7,7 +7,6 @@ use kube::runtime::reflector::ObjectRef;
 use tracing::info;
 
 use super::ledger::Ledger;
-use super::report::on_our_clock;
 use super::secret::{self, HISTORY, Labels};
 use super::{Entry, TokenHolder, record};
 use crate::api::condition::Reason;
@@ -42,7 +41,7 @@ pub async fn remove<K: TokenHolder>(
     }
     let end = leaving(K::token(&pass.status, entry)).unwrap_or(now);
     if now < end {
-        pass.wake_at(on_our_clock(backend, end));
+        pass.wake_at(backend.on_our_clock(end));
         return Ok(());
     }
     revoke_entry(pass, backend, ledger, entry).await?;

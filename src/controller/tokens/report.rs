@@ -7,14 +7,13 @@ use jiff::{SignedDuration, Timestamp};
 use super::TokenHolder;
 use super::round::Round;
 use crate::api::condition::{ConditionType, Finding, Reason};
-use crate::controller::backend::Backend;
 use crate::plan::token::{Hold, InUse, Plan, Urgency};
 
 impl<K: TokenHolder> Round<'_, K> {
     /// Says what the plan waits for and warns of, and when to look again.
     pub(super) fn report(&mut self, plan: &Plan) {
         if let Some(next) = plan.next {
-            self.pass.wake_at(on_our_clock(self.backend, next));
+            self.pass.wake_at(self.backend.on_our_clock(next));
         }
         if plan
             .hold
@@ -40,13 +39,6 @@ impl<K: TokenHolder> Round<'_, K> {
             self.tell_issued(Reason::LifetimeCapped, &message);
         }
     }
-}
-
-/// An instant on the backend's clock, on ours.
-pub(super) fn on_our_clock(backend: &Backend, instant: Timestamp) -> Timestamp {
-    let offset = backend.client.clock_offset();
-    let offset = offset.unwrap_or(SignedDuration::ZERO);
-    instant.checked_sub(offset).unwrap_or(instant)
 }
 
 /// What it means that a token is wanted and not issued. Consumers who have no working token are told by `Ready`.

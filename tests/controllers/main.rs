@@ -22,6 +22,7 @@ mod metrics;
 mod references;
 mod scene;
 mod shown;
+mod successors;
 mod thread;
 mod tokens;
 mod world;

@@ -24,8 +24,8 @@ pub struct World {
     pub operator: Process,
     /// Moves the clocks of server and operator.
     pub clock: DrivenClock,
-    /// Where the operator's log is.
-    _scratch: Scratch,
+    /// Where the operators' logs are.
+    scratch: Scratch,
 }
 
 impl World {
@@ -73,8 +73,13 @@ impl World {
             server,
             operator,
             clock,
-            _scratch: scratch,
+            scratch,
         }
+    }
+
+    /// One more operator beside the first, or in its place.
+    pub fn another_operator(&self, name: &str, flags: &[&str]) -> Process {
+        run(&self.plane, &self.scratch, &self.clock, name, flags)
     }
 
     /// Applies a manifest.
@@ -111,7 +116,9 @@ fn run(
         "--log-level",
         "debug",
     ]);
-    command.arg("--leader-elect=false");
+    if !flags.contains(&"--leader-elect=true") {
+        command.arg("--leader-elect=false");
+    }
     if !flags.contains(&"--recheck-interval") {
         // So long that no test passes by it: whatever waits has to be woken.
         command.args(["--recheck-interval", "1h"]);

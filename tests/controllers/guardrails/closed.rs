@@ -33,6 +33,10 @@ impl Case {
             says: field,
         }
     }
+
+    fn account(field: &'static str, closed: Value, open: Value, spec: Value) -> Self {
+        Self::new(field, closed, open, "ServiceAccount", spec)
+    }
 }
 
 fn viewer() -> Value {
@@ -57,13 +61,7 @@ fn roles() -> Case {
         json!({"kestraNamespaces": ["*"], "roles": ["View", "*iewer2"]}),
         json!({"kestraNamespaces": ["*"], "roles": ["View*"]}),
     );
-    Case::new(
-        "guardrails.roles",
-        closed,
-        open,
-        "ServiceAccount",
-        json!({"roles": viewer()}),
-    )
+    Case::account("guardrails.roles", closed, open, json!({"roles": viewer()}))
 }
 
 fn whole_tenant() -> Case {
@@ -72,13 +70,7 @@ fn whole_tenant() -> Case {
         json!({"roles": ["Viewer"], "kestraNamespaces": ["*"]}),
     );
     let spec = json!({"roles": viewer()});
-    Case::new(
-        "guardrails.kestraNamespaces",
-        closed,
-        open,
-        "ServiceAccount",
-        spec,
-    )
+    Case::account("guardrails.kestraNamespaces", closed, open, spec)
 }
 
 fn kestra_namespace() -> Case {
@@ -87,25 +79,13 @@ fn kestra_namespace() -> Case {
         json!({"roles": ["Viewer"], "kestraNamespaces": ["company"]}),
     );
     let spec = json!({"roles": in_namespace()});
-    Case::new(
-        "guardrails.kestraNamespaces",
-        closed,
-        open,
-        "ServiceAccount",
-        spec,
-    )
+    Case::account("guardrails.kestraNamespaces", closed, open, spec)
 }
 
 fn account_names() -> Case {
     let (closed, open) = (json!({}), json!({"accountNames": ["bot-{{namespace}}"]}));
     let spec = json!({"accountName": "bot-NAMESPACE"});
-    Case::new(
-        "guardrails.accountNames",
-        closed,
-        open,
-        "ServiceAccount",
-        spec,
-    )
+    Case::account("guardrails.accountNames", closed, open, spec)
 }
 
 fn groups_made() -> Case {
@@ -131,25 +111,13 @@ fn permissions() -> Case {
 fn lifetime() -> Case {
     let (closed, open) = (json!({"maxLifetime": "24h"}), json!({"maxLifetime": "25h"}));
     let spec = token(&json!({"lifetime": "25h"}));
-    Case::new(
-        "guardrails.maxLifetime",
-        closed,
-        open,
-        "ServiceAccount",
-        spec,
-    )
+    Case::account("guardrails.maxLifetime", closed, open, spec)
 }
 
 fn never_expires() -> Case {
     let (closed, open) = (json!({}), json!({"allowNeverExpires": true}));
     let spec = token(&json!({"neverExpires": true}));
-    Case::new(
-        "guardrails.allowNeverExpires",
-        closed,
-        open,
-        "ServiceAccount",
-        spec,
-    )
+    Case::account("guardrails.allowNeverExpires", closed, open, spec)
 }
 
 fn number_of_tokens() -> Case {
@@ -162,26 +130,14 @@ fn number_of_tokens() -> Case {
     ]});
     Case {
         reason: "QuotaExceeded",
-        ..Case::new(
-            "guardrails.tokensPerNamespace",
-            closed,
-            open,
-            "ServiceAccount",
-            spec,
-        )
+        ..Case::account("guardrails.tokensPerNamespace", closed, open, spec)
     }
 }
 
 fn unrestricted() -> Case {
     let (closed, open) = (json!({}), json!({"unrestricted": true}));
     let spec = json!({"accountName": "own-NAMESPACE", "roles": viewer()});
-    Case::new(
-        "guardrails.accountNames",
-        closed,
-        open,
-        "ServiceAccount",
-        spec,
-    )
+    Case::account("guardrails.accountNames", closed, open, spec)
 }
 
 #[rstest]

@@ -24,7 +24,7 @@ use crate::api::reference::InstanceRef;
 use crate::api::token_status::{self, TokenStatus};
 use crate::iam::client::{self, Owner};
 use crate::iam::model::PrincipalId;
-use crate::plan::token::{Policy, Requests};
+use crate::plan::token::{Activity, Policy, Requests};
 
 /// Annotation that names the owner's id at the backend since before the first token was issued: a crash before the
 /// first status must not hide whose token is to be revoked.
@@ -77,8 +77,13 @@ impl Kind for ApiToken {
     }
 
     async fn live(pass: &mut Pass<Self>, backend: &Backend) -> Result<(), Stop> {
-        permitted(pass, backend)?;
-        let (owner, name) = observe(pass, backend).await?;
+        let (owner, name) = match owner_permitted(pass, backend).await {
+            Err(Stop::Blocked(refused)) if refused.is_refusal() => {
+                run_out(pass, backend).await?;
+                return Err(refused.into());
+            }
+            owner => owner?,
+        };
         pass.status.owner_id = Some(id(&owner).to_owned());
         pass.status.owner_name = Some(name.clone());
         if pass.object.spec.suspend {
@@ -86,9 +91,8 @@ impl Kind for ApiToken {
         } else {
             pass.hold(&[(OWNER_ID, id(&owner).to_owned())]).await?;
         }
-        let result = keep(pass, backend, owner, &name).await;
-        pass.status.expires = token_status::expires(&pass.status.token);
-        result
+        let activity = tokens::activity(pass);
+        keep(pass, backend, owner, &name, activity).await
     }
 
     async fn end(pass: &mut Pass<Self>, backend: &Backend) -> Result<(), Stop> {
@@ -133,6 +137,24 @@ fn permitted(pass: &Pass<ApiToken>, backend: &Backend) -> Result<(), Blocked> {
     guard.token(&spec.token)?;
     check_metadata(&pass.context.settings, &spec.token.secret.template.metadata)?;
     quota::permitted(pass, backend)
+}
+
+/// Whose token it is, if that may be.
+async fn owner_permitted(
+    pass: &Pass<ApiToken>,
+    backend: &Backend,
+) -> Result<(Owner, String), Stop> {
+    permitted(pass, backend)?;
+    observe(pass, backend).await
+}
+
+/// The token of a refused object is not renewed, and not forgotten either.
+async fn run_out(pass: &mut Pass<ApiToken>, backend: &Backend) -> Result<(), Stop> {
+    let Some(owner) = owner_to_clear(pass) else {
+        return Ok(());
+    };
+    let name = pass.status.owner_name.clone().unwrap_or_default();
+    keep(pass, backend, owner, &name, Activity::Refused).await
 }
 
 /// Whose token it is.
@@ -186,6 +208,7 @@ async fn keep(
     backend: &Backend,
     owner: Owner,
     name: &str,
+    activity: Activity,
 ) -> Result<(), Stop> {
     let spec = pass.object.spec.clone();
     let secret_name = spec.secret_name(pass.name());
@@ -205,8 +228,15 @@ async fn keep(
             rotate: annotation(ROTATE_REQUESTED_AT),
             compromised: annotation(COMPROMISED),
         },
+        activity,
     };
-    tokens::keep(pass, backend, &mut Ledger::of(owner), &entry).await
+    let ledger = &mut Ledger::of(owner);
+    let result = match activity {
+        Activity::Refused => tokens::run_out(pass, backend, ledger, entry).await,
+        Activity::Active | Activity::Suspended => tokens::keep(pass, backend, ledger, &entry).await,
+    };
+    pass.status.expires = token_status::expires(&pass.status.token);
+    result
 }
 
 /// Whose tokens are to be revoked when the object goes: who was written down, for the account may be gone.

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use self::belongings::Wanted;
+use self::tokens::Holder;
 use super::backend::Backend;
 use super::context::namespace_of;
 use super::grants::Granter;
@@ -26,6 +27,7 @@ use crate::api::policy::DeletionPolicy;
 use crate::api::reference::InstanceRef;
 use crate::api::service_account::ServiceAccountStatus;
 use crate::api::token_status::{TokenEntryStatus, TokenStatus};
+use crate::plan::token::Activity;
 
 impl Kind for ServiceAccount {
     const NAME: KindName = KindName::ServiceAccount;
@@ -87,17 +89,19 @@ impl Kind for ServiceAccount {
             named::suspended(pass);
         }
         let (id, age) = account::apply(pass, backend, &name, standing, &wanted).await?;
-        if wanted.is_refused() {
-            // Tokens that are there run out; they are not renewed.
-            return belongings::grant(pass, backend, &id, wanted).await;
-        }
-        let described = account::describe(pass, backend, &name, &id).await;
+        let (described, activity) = if wanted.is_refused() {
+            (Ok(()), Activity::Refused)
+        } else {
+            let described = account::describe(pass, backend, &name, &id).await;
+            (described, super::tokens::activity(pass))
+        };
         let granted = belongings::grant(pass, backend, &id, wanted).await;
+        let (id, name) = (&id, name.as_str());
         // A missing group must not let a token die.
-        let kept = tokens::keep(pass, backend, &id, &name, age).await;
+        let kept = tokens::keep(pass, backend, Holder { id, name, age }, activity).await;
         let result = kept.and(granted).and(described);
         if let Err(Stop::Failed(error)) = &result {
-            account::doubt(backend, &id, error);
+            account::doubt(backend, id, error);
         }
         result
     }

@@ -2,6 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
+use tracing::warn;
 
 use crate::api::ServiceAccount;
 use crate::api::names::{COMPROMISED, ROTATE_REQUESTED_AT};
@@ -12,68 +13,89 @@ use crate::controller::kind::Pass;
 use crate::controller::memory::EntryMemory;
 use crate::controller::outcome::Stop;
 use crate::controller::tokens::{
-    self, Dressing, Entry, Ledger, check_metadata, entries_of_secrets, next_look,
+    self, Dressing, Entry, Ledger, check_metadata, entries_of_secrets, is_compromised, next_look,
 };
 use crate::iam::client::Owner;
 use crate::iam::model::PrincipalId;
-use crate::plan::token::{Policy, Requests};
+use crate::plan::token::{Activity, Policy, Requests};
 
 use super::account::Age;
 
 /// Under which name the looks at all tokens of an account are remembered: that of no entry.
 const ACCOUNT: &str = "";
 
+/// Whose tokens they are.
+pub(super) struct Holder<'a> {
+    pub(super) id: &'a PrincipalId,
+    pub(super) name: &'a str,
+    pub(super) age: Age,
+}
+
 /// Keeps every entry's token alive, and removes entries that the spec does not have any more. The first trouble does
-/// not keep the other entries from their due.
+/// not keep the other entries from their due. While the object is refused, no token is renewed.
 pub(super) async fn keep(
     pass: &mut Pass<ServiceAccount>,
     backend: &Backend,
-    id: &PrincipalId,
-    name: &str,
-    age: Age,
+    holder: Holder<'_>,
+    activity: Activity,
 ) -> Result<(), Stop> {
-    let owner = Owner::Account(id.clone());
-    let mut ledger = match age {
+    let owner = Owner::Account(holder.id.clone());
+    let mut ledger = match holder.age {
         Age::New => Ledger::empty(owner, backend.client.backend_now()),
         Age::Old => Ledger::of(owner),
     };
     let entries = pass.object.spec.tokens.clone();
-    let mut trouble = None;
+    let mut result = Ok(());
     for entry in &entries {
-        let result = keep_one(pass, backend, &mut ledger, name, entry).await;
-        trouble = trouble.or(result.err());
+        let kept = keep_one(pass, backend, &mut ledger, holder.name, entry, activity).await;
+        result = first_of(pass, result, kept);
     }
-    if !pass.is_suspended() {
-        let result = remove_others(pass, backend, &mut ledger, &entries).await;
-        trouble = trouble.or(result.err());
-    }
+    let removed = remove_others(pass, backend, &mut ledger, &entries).await;
     summarise(pass, &entries, &ledger);
-    trouble.map_or(Ok(()), Err)
+    first_of(pass, result, removed)
+}
+
+/// The first trouble is told by the conditions, each further one by the log.
+fn first_of(
+    pass: &Pass<ServiceAccount>,
+    first: Result<(), Stop>,
+    next: Result<(), Stop>,
+) -> Result<(), Stop> {
+    if let (Err(_), Err(stop)) = (&first, &next) {
+        warn!(object = %pass.key(), reason = %stop.reason(), "{}", stop.message());
+    }
+    first.and(next)
 }
 
 async fn keep_one(
     pass: &mut Pass<ServiceAccount>,
     backend: &Backend,
     ledger: &mut Ledger,
-    name: &str,
+    account: &str,
     entry: &TokenEntry,
+    activity: Activity,
 ) -> Result<(), Stop> {
     let spec = &entry.token;
-    check_metadata(&pass.context.settings, &spec.secret.template.metadata)?;
+    let permitted = check_metadata(&pass.context.settings, &spec.secret.template.metadata);
     let secret_name = entry.secret_name(pass.name());
     let entry = Entry {
-        owner_name: name,
+        owner_name: account,
         name: &entry.name,
         policy: Policy::new(spec, backend.granularity),
         dressing: Dressing {
             name: &secret_name,
             template: &spec.secret.template,
-            account: name,
+            account,
             url: &backend.url,
             tenant: backend.client.tenant(),
         },
         requests: requests(&pass.object, &entry.name),
+        activity,
     };
+    if permitted.is_err() || activity == Activity::Refused {
+        tokens::run_out(pass, backend, ledger, entry).await?;
+        return Ok(permitted?);
+    }
     tokens::keep(pass, backend, ledger, &entry).await
 }
 
@@ -103,12 +125,16 @@ async fn remove_others(
     names.extend(pass.status.tokens.iter().map(|token| token.name.clone()));
     names.extend(entries_of_secrets(pass));
     names.retain(|name| !entries.iter().any(|entry| entry.name == *name));
-    let mut trouble = None;
+    let mut result = Ok(());
     for name in names {
-        let result = tokens::remove(pass, backend, ledger, &name).await;
-        trouble = trouble.or(result.err());
+        let compromised = requests(&pass.object, &name).compromised;
+        let compromised = compromised.as_deref();
+        if !pass.is_suspended() || is_compromised(pass, &name, compromised) {
+            let removed = tokens::remove(pass, backend, ledger, &name, compromised).await;
+            result = first_of(pass, result, removed);
+        }
     }
-    trouble.map_or(Ok(()), Err)
+    result
 }
 
 /// What the annotations ask for, as far as it concerns this entry: `<entry>=<value>` is for one, anything else for all.

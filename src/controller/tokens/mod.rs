@@ -12,6 +12,7 @@ mod removal;
 mod report;
 mod revoke;
 mod round;
+mod run_out;
 mod secret;
 mod sight;
 
@@ -19,7 +20,8 @@ pub use disown::disown;
 pub use dressing::Dressing;
 pub use ledger::Ledger;
 pub use metadata::check_metadata;
-pub use removal::{entries_of_secrets, remove, revoke_all};
+pub use removal::{entries_of_secrets, is_compromised, remove, revoke_all};
+pub use run_out::run_out;
 pub use sight::next_look;
 
 use self::round::Round;
@@ -28,7 +30,7 @@ use super::kind::{Kind, Pass};
 use super::outcome::Stop;
 use crate::api::token_status::TokenStatus;
 use crate::plan::mark::{Mark, TokenMark};
-use crate::plan::token::{Plan, Policy, Requests, Step, look, plan};
+use crate::plan::token::{Activity, Plan, Policy, Requests, Step, look, plan};
 
 /// So many steps are taken in one pass; what is left is for the next.
 const STEPS: usize = 32;
@@ -56,6 +58,8 @@ pub struct Entry<'a> {
     pub dressing: Dressing<'a>,
     /// What the object's annotations ask for.
     pub requests: Requests,
+    /// Whether mutations are withheld.
+    pub activity: Activity,
 }
 
 impl Entry<'_> {
@@ -81,6 +85,15 @@ impl Entry<'_> {
     }
 }
 
+/// Whether the object itself says that mutations are withheld.
+pub fn activity<K: Kind>(pass: &Pass<K>) -> Activity {
+    if pass.is_suspended() {
+        Activity::Suspended
+    } else {
+        Activity::Active
+    }
+}
+
 /// Keeps one token alive, and deletes what it left. Leaves in the pass what the status says of it, the findings, and when
 /// to look again.
 pub async fn keep<K: TokenHolder>(
@@ -90,7 +103,7 @@ pub async fn keep<K: TokenHolder>(
     entry: &Entry<'_>,
 ) -> Result<(), Stop> {
     work(pass, backend, ledger, entry).await?;
-    if !pass.is_suspended() {
+    if entry.activity != Activity::Suspended {
         removal::tidy(pass, entry).await?;
     }
     Ok(())

@@ -22,25 +22,28 @@ use crate::plan::token::{History, Listed};
 /// How long the token of a removed entry goes on working if nothing tells its overlap's minimum any more.
 const FAREWELL: SignedDuration = SignedDuration::from_hours(1);
 
-/// Removes an entry: its tokens go on working for the overlap's minimum, then they are revoked, and its Secrets
-/// deleted.
+/// Removes an entry: its tokens go on working for the overlap's minimum, unless they are declared compromised; then they
+/// are revoked, and its Secrets deleted.
 pub async fn remove<K: TokenHolder>(
     pass: &mut Pass<K>,
     backend: &Backend,
     ledger: &mut Ledger,
     entry: &str,
+    compromised: Option<&str>,
 ) -> Result<(), Stop> {
     let now = backend.client.backend_now();
-    let secrets = ours(pass, |label| label == entry);
-    if leaving(K::token(&pass.status, entry)).is_none() {
+    let secrets = secrets_of(pass, entry);
+    let is_compromised = is_compromised(pass, entry, compromised);
+    if !is_compromised && leaving(K::token(&pass.status, entry)).is_none() {
         ledger.list(backend).await?;
         let tokens = ledger.of_entry(pass, entry).unwrap_or_default();
         let end = now.checked_add(farewell(&secrets));
-        let status = retired(&tokens, now, end.unwrap_or(Timestamp::MAX));
+        let end = end.unwrap_or(Timestamp::MAX);
+        let status = retired(K::token(&pass.status, entry), &tokens, now, end);
         K::set_token(&mut pass.status, entry, status);
     }
-    let end = leaving(K::token(&pass.status, entry)).unwrap_or(now);
-    if now < end {
+    let end = leaving(K::token(&pass.status, entry)).filter(|_| !is_compromised);
+    if let Some(end) = end.filter(|end| now < *end) {
         pass.wake_at(backend.on_our_clock(end));
         return Ok(());
     }
@@ -53,6 +56,22 @@ pub async fn remove<K: TokenHolder>(
     Ok(())
 }
 
+/// Whether an entry's tokens are declared compromised, and nobody has acted on it yet.
+pub fn is_compromised<K: TokenHolder>(pass: &Pass<K>, entry: &str, asked: Option<&str>) -> bool {
+    let Some(asked) = asked else {
+        return false;
+    };
+    let status = K::token(&pass.status, entry);
+    let in_status = status.and_then(|status| status.handled_compromised.as_deref());
+    let histories = secrets_of(pass, entry);
+    let mut histories = histories.iter().filter_map(history);
+    in_status != Some(asked) && !histories.any(|it| it.compromised.as_deref() == Some(asked))
+}
+
+fn history(secret: &ObjectMeta) -> Option<History> {
+    History::parse(secret.annotations.as_ref()?.get(HISTORY)?)
+}
+
 /// When the tokens of an entry that is leaving are revoked; `None` = it has just been removed, or has none.
 fn leaving(status: Option<&TokenStatus>) -> Option<Timestamp> {
     let status = status.filter(|status| status.id.is_none())?;
@@ -61,8 +80,13 @@ fn leaving(status: Option<&TokenStatus>) -> Option<Timestamp> {
         .max()
 }
 
-/// The status of an entry that is leaving: it has no current token any more.
-fn retired(tokens: &[Listed], now: Timestamp, end: Timestamp) -> TokenStatus {
+/// The status of an entry that is leaving: it has no current token any more. What was acted on stays known.
+fn retired(
+    old: Option<&TokenStatus>,
+    tokens: &[Listed],
+    now: Timestamp,
+    end: Timestamp,
+) -> TokenStatus {
     let retired = tokens.iter().map(|token| RetiredToken {
         id: token.id.0.clone(),
         generation: token.generation,
@@ -75,13 +99,15 @@ fn retired(tokens: &[Listed], now: Timestamp, end: Timestamp) -> TokenStatus {
     TokenStatus {
         generation: generations.max().unwrap_or_default(),
         retired: retired.collect(),
+        handled_rotate_request: old.and_then(|old| old.handled_rotate_request.clone()),
+        handled_compromised: old.and_then(|old| old.handled_compromised.clone()),
+        compromised_generation: old.map_or(0, |old| old.compromised_generation),
         ..TokenStatus::default()
     }
 }
 
 fn farewell(secrets: &[ObjectMeta]) -> SignedDuration {
-    let annotations = secrets.iter().filter_map(|it| it.annotations.as_ref());
-    let histories = annotations.filter_map(|all| History::parse(all.get(HISTORY)?));
+    let histories = secrets.iter().filter_map(history);
     let farewells = histories.map(|it| SignedDuration::from_secs(it.current.farewell));
     farewells.max().unwrap_or(FAREWELL)
 }
@@ -140,7 +166,7 @@ pub(super) async fn tidy<K: TokenHolder>(pass: &Pass<K>, entry: &Entry<'_>) -> R
     if status.secret_name.as_deref() != Some(secret_name) || !status.retired.is_empty() {
         return Ok(());
     }
-    let left = ours(pass, |label| label == entry.name).into_iter();
+    let left = secrets_of(pass, entry.name).into_iter();
     for metadata in left.filter(|metadata| metadata.name.as_deref() != Some(secret_name)) {
         delete(pass, &metadata).await?;
     }
@@ -152,6 +178,18 @@ pub fn entries_of_secrets<K: Kind>(pass: &Pass<K>) -> Vec<String> {
     let secrets = ours(pass, |_| true).into_iter();
     let entries = secrets.filter_map(|metadata| metadata.labels?.remove(ENTRY));
     entries.collect()
+}
+
+/// The name of the Secret that an entry has: the one that the spec wants, else one that it had before.
+pub(super) fn held_secret<K: Kind>(pass: &Pass<K>, entry: &str, wanted: &str) -> Option<String> {
+    let names = secrets_of(pass, entry).into_iter();
+    let names = names.filter_map(|metadata| metadata.name);
+    names.max_by_key(|name| name == wanted)
+}
+
+/// The Secrets of one entry, as the watch shows them.
+pub(super) fn secrets_of<K: Kind>(pass: &Pass<K>, entry: &str) -> Vec<ObjectMeta> {
+    ours(pass, |label| label == entry)
 }
 
 /// The object's Secrets of some entries, as the watch shows them.

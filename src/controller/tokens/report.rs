@@ -75,9 +75,12 @@ fn held(hold: Hold, label: &str, secret: &str, plan: &Plan) -> Vec<Finding> {
             let stalled = finding(ConditionType::Stalled, true, &message);
             not_ready(&message).into_iter().chain([stalled]).collect()
         }
-        Reason::Suspended => {
-            let message =
-                format!("{label} is to be replaced{wanted}, and this object is suspended");
+        Reason::Suspended | Reason::NotAllowed => {
+            let withheld = match reason {
+                Reason::Suspended => "this object is suspended",
+                _ => "this object is not permitted any more",
+            };
+            let message = format!("{label} is to be replaced{wanted}, and {withheld}");
             let expiring = plan.schedule.and_then(|schedule| schedule.expires);
             let expiring = expiring.filter(|_| !is_urgent).map(|expires| {
                 let message = format!("{message}: it expires at {}", Second(expires));

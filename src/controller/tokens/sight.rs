@@ -11,7 +11,7 @@ use crate::controller::backend::Backend;
 use crate::controller::error::Error;
 use crate::controller::kind::{Kind, Pass};
 use crate::plan::token::{
-    Activity, Dress, History, Observed, Recorded, SecretSeen, Settling, Sighting, turn,
+    Dress, History, Observed, Recorded, SecretSeen, Settling, Sighting, turn,
 };
 
 /// What one pass sees of an entry, and how fresh it is.
@@ -101,11 +101,7 @@ fn observed<K: Kind>(
             unanswered_publish: memory.unanswered_publish,
             grace: pass.context.settings.settle,
         },
-        activity: if pass.is_suspended() {
-            Activity::Suspended
-        } else {
-            Activity::Active
-        },
+        activity: entry.activity,
         seed: format!("{}/{}", owner_seed(pass), entry.name),
     }
 }

@@ -131,6 +131,9 @@ pub enum Activity {
     Active,
     /// `spec.suspend`: only `compromised` goes ahead.
     Suspended,
+    /// The object is not permitted any more: nothing is issued, and what was replaced is revoked in its time. What is
+    /// declared compromised ends without a plan, as nothing may succeed it.
+    Refused,
 }
 
 impl SecretSeen {

@@ -179,7 +179,7 @@ fn replace(
     pace: Pace,
     now: Timestamp,
 ) -> Result<Issue, Hold> {
-    let hold = suspension(seen, cause)
+    let hold = withheld(seen, cause)
         .or_else(|| overlap_in_progress(policy, seen, cause))
         .or_else(|| pace::hold(seen, cause, pace, now));
     match hold {
@@ -188,10 +188,15 @@ fn replace(
     }
 }
 
-fn suspension(seen: &Observed, cause: Cause) -> Option<Hold> {
-    let suspended = seen.activity == Activity::Suspended && cause.reason != Reason::Compromised;
-    suspended.then_some(Hold {
-        reason: Reason::Suspended,
+fn withheld(seen: &Observed, cause: Cause) -> Option<Hold> {
+    let reason = match seen.activity {
+        Activity::Active => return None,
+        Activity::Suspended if cause.reason == Reason::Compromised => return None,
+        Activity::Suspended => Reason::Suspended,
+        Activity::Refused => Reason::NotAllowed,
+    };
+    Some(Hold {
+        reason,
         wanted: Some(cause),
         until: None,
     })

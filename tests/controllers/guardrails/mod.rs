@@ -11,7 +11,7 @@ use crate::gate::Gate;
 use crate::scene::Scene;
 
 /// The instance with other guardrails: all of them are replaced.
-async fn set(scene: &Scene, guardrails: &Value) {
+pub async fn set(scene: &Scene, guardrails: &Value) {
     let api = scene.api("kci").unwrap();
     let replace = json!([{"op": "add", "path": "/spec/guardrails", "value": guardrails}]);
     let patch = Patch::Json::<()>(serde_json::from_value(replace).unwrap());

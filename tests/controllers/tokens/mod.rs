@@ -7,6 +7,7 @@ mod entries;
 mod orders;
 mod owners;
 mod publishing;
+mod refused;
 mod secrecy;
 mod template;
 
@@ -30,6 +31,14 @@ fn brisk(name: &str) -> Value {
 /// An entry whose replaced tokens work for minutes.
 fn patient(name: &str) -> Value {
     json!({"name": name, "lifetime": "1h"})
+}
+
+/// The spec of an `ApiToken` of this owner.
+fn token_of(owner: Value) -> Value {
+    let mut spec = patient("");
+    spec.as_object_mut().unwrap().remove("name");
+    spec["owner"] = owner;
+    spec
 }
 
 impl Scene {

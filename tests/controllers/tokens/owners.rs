@@ -6,15 +6,8 @@ use jiff::SignedDuration;
 use kestra_iam_operator::iam::client::{NewToken, Owner};
 use serde_json::{Value, json};
 
-use super::patient;
+use super::{patient, token_of};
 use crate::scene::Scene;
-
-fn token(owner: Value) -> Value {
-    let mut spec = patient("");
-    spec.as_object_mut().unwrap().remove("name");
-    spec["owner"] = owner;
-    spec
-}
 
 /// Somebody's own token, by hand.
 fn by_hand() -> NewToken {
@@ -33,7 +26,7 @@ async fn a_user_has_a_token_in_a_secret() {
     let owner = Owner::User(scene.user(&email, json!({})).await);
     let mine = scene.backend.issue_token(&owner, &by_hand()).await.unwrap();
     scene
-        .apply("ApiToken", "personal", token(json!({"user": email})))
+        .apply("ApiToken", "personal", token_of(json!({"user": email})))
         .await;
     let object = scene.ready("ktok", "personal").await;
     assert_eq!(object["status"]["ownerName"], email);
@@ -59,7 +52,7 @@ async fn an_account_has_tokens_of_several_objects_and_of_others() {
     let owner = Owner::Account(id.as_str().into());
     let foreign = scene.backend.issue_token(&owner, &by_hand()).await.unwrap();
     let of_account = json!({"serviceAccountRef": {"name": "ci"}});
-    scene.apply("ApiToken", "more", token(of_account)).await;
+    scene.apply("ApiToken", "more", token_of(of_account)).await;
     scene.ready("ktok", "more").await;
     let more = scene.value("more").await;
     assert!(scene.works(&more).await);
@@ -78,7 +71,7 @@ async fn an_account_has_tokens_of_several_objects_and_of_others() {
 async fn a_token_waits_for_its_account() {
     let scene = Scene::new().await;
     let of_account = json!({"serviceAccountRef": {"name": "ci"}});
-    scene.apply("ApiToken", "early", token(of_account)).await;
+    scene.apply("ApiToken", "early", token_of(of_account)).await;
     scene
         .condition(
             "ktok",

@@ -57,6 +57,21 @@ fn suspension_holds_even_a_dead_token() {
     assert_eq!(urgency, Urgency::Urgent);
 }
 
+#[test]
+fn a_refused_object_gets_no_token_whatever_the_reason() {
+    let mut seen = steady();
+    seen.activity = Activity::Refused;
+    seen.requests.rotate = Some("a".into());
+    let refused = |seen: &Observed, now| held(&decide(seen, now));
+    let because = |cause| (Reason::NotAllowed, Some(cause));
+    assert_eq!(refused(&seen, START), because(Reason::RotateRequested));
+    seen.requests.compromised = Some("leak".into());
+    assert_eq!(refused(&seen, START), because(Reason::Compromised));
+    seen.secret = SecretSeen::Absent;
+    seen.requests = Requests::default();
+    assert_eq!(refused(&seen, START), because(Reason::SecretMissing));
+}
+
 /// A token that was asked to be rotated, after issues out of turn at these minutes.
 fn after_issues(minutes: &[i32]) -> Observed {
     let mut seen = steady();

@@ -20,7 +20,7 @@ enum Act {
     RevokeCurrent,
     Rotate,
     Compromise,
-    Suspend(Activity),
+    Become(Activity),
 }
 
 fn trouble() -> impl Strategy<Value = Trouble> {
@@ -55,7 +55,15 @@ fn any_act() -> impl Strategy<Value = Act> {
         1 => Just(Act::RevokeCurrent),
         1 => Just(Act::Rotate),
         1 => Just(Act::Compromise),
-        1 => prop_oneof![Just(Activity::Active), Just(Activity::Suspended)].prop_map(Act::Suspend),
+        1 => activities().prop_map(Act::Become),
+    ]
+}
+
+fn activities() -> impl Strategy<Value = Activity> {
+    prop_oneof![
+        Just(Activity::Active),
+        Just(Activity::Suspended),
+        Just(Activity::Refused)
     ]
 }
 
@@ -93,7 +101,7 @@ fn act(world: &mut World, act: &Act, past: &[Option<world::Secret>], number: usi
         Act::RevokeCurrent => world.revoke_current(),
         Act::Rotate => world.requests.rotate = value(),
         Act::Compromise => world.requests.compromised = value(),
-        Act::Suspend(activity) => world.activity = *activity,
+        Act::Become(activity) => world.activity = *activity,
     }
 }
 

@@ -86,6 +86,13 @@ fn suspension_keeps_the_other_retired_tokens() {
 }
 
 #[test]
+fn refusal_keeps_no_replaced_token() {
+    let mut seen = rotated();
+    seen.activity = Activity::Refused;
+    assert_eq!(revoked(&decide(&seen, START + HOUR)), Some("t1"));
+}
+
+#[test]
 fn absence_in_a_list_is_no_proof_of_a_revocation() {
     let mut seen = rotated();
     seen.listed.as_mut().unwrap().remove(0);

@@ -1,0 +1,176 @@
+//! Objects that guardrails do not permit any more: no token is renewed, and none is forgotten.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{brisk, patient, same, token_of};
+use crate::guardrails::set;
+use crate::scene::{Scene, find};
+
+/// A role that only open guardrails permit.
+fn viewer() -> Value {
+    json!([{"kind": "External", "name": "Viewer"}])
+}
+
+/// An account that will be refused by closed guardrails, with its id.
+async fn account(scene: &Scene, tokens: Value) -> String {
+    let spec = json!({"roles": viewer(), "tokens": tokens});
+    scene.apply("ServiceAccount", "ci", spec).await;
+    scene.id("ksa", "ci").await
+}
+
+async fn close(scene: &Scene) {
+    set(scene, &json!({"tokensPerNamespace": 9})).await;
+    scene.complaint("ksa", "ci", "NotAllowed").await;
+}
+
+async fn open(scene: &Scene) {
+    set(scene, &json!({"unrestricted": true})).await;
+}
+
+#[tokio::test]
+async fn a_refused_account_has_its_old_tokens_revoked_and_none_renewed() {
+    let (_turn, scene) = Scene::private().await;
+    let id = account(&scene, json!([patient("default")])).await;
+    let first = scene.value("ci-default").await;
+    scene.order("ksa", "ci", "rotate-requested-at", "1").await;
+    let second = scene.other_value("ci-default", &first).await;
+    close(&scene).await;
+    scene.advance(Duration::from_mins(45));
+    scene.refused("the replaced token", &first).await;
+    scene.has_tokens(&id, 1).await;
+    let object = scene
+        .condition("ksa", "ci", "Expiring", "True", "NotAllowed")
+        .await;
+    let message = find(&object, "Expiring")["message"].to_string();
+    assert!(
+        message.contains("token default is to be replaced (Rotated)"),
+        "{message}"
+    );
+    assert!(same(&scene.value("ci-default").await, &second));
+    assert!(scene.works(&second).await, "it runs out");
+    open(&scene).await;
+    let third = scene.other_value("ci-default", &second).await;
+    assert!(scene.works(&third).await);
+}
+
+#[tokio::test]
+async fn a_compromised_token_of_a_refused_account_ends_without_a_successor() {
+    let scene = Scene::new().await;
+    let id = account(&scene, json!([patient("default"), patient("other")])).await;
+    let (value, other) = (
+        scene.value("ci-default").await,
+        scene.value("ci-other").await,
+    );
+    close(&scene).await;
+    scene
+        .order("ksa", "ci", "compromised", "default=leaked")
+        .await;
+    scene.gone("secret", "ci-default").await;
+    assert!(!scene.works(&value).await, "revoked before its Secret went");
+    assert!(scene.works(&other).await, "nobody spoke of this one");
+    scene.suspend("ksa", "ci").await;
+    scene.order("ksa", "ci", "compromised", "all").await;
+    scene.gone("secret", "ci-other").await;
+    assert!(!scene.works(&other).await);
+    assert!(scene.tokens(&id).await.is_empty());
+    open(&scene).await;
+    scene.resume("ksa", "ci").await;
+    scene.ready("ksa", "ci").await;
+    let entry = scene.at_rest("ci", "default", 1).await;
+    assert_eq!(entry["handledCompromised"], "all");
+    assert!(scene.works(&scene.value("ci-default").await).await);
+}
+
+#[tokio::test]
+async fn a_token_whose_secret_goes_while_its_account_is_refused_ends_too() {
+    let (_turn, scene) = Scene::private().await;
+    let ever = json!([{"name": "default", "neverExpires": true, "rotation": {"interval": "48h"}}]);
+    account(&scene, ever).await;
+    let value = scene.value("ci-default").await;
+    close(&scene).await;
+    scene.begin_delete("secret", "ci-default").await;
+    let leaving = |entry: &Value| entry["id"].is_null() && entry["retired"].is_array();
+    scene.entry("ci", "default", "is leaving", leaving).await;
+    assert!(scene.works(&value).await, "its consumers may hold it");
+    scene.advance(Duration::from_mins(61));
+    scene.refused("the token", &value).await;
+    assert!(scene.get("secret", "ci-default").await.is_none());
+    open(&scene).await;
+    scene.ready("ksa", "ci").await;
+    assert!(scene.works(&scene.value("ci-default").await).await);
+}
+
+#[tokio::test]
+async fn a_refused_token_of_a_user_ends_when_it_is_compromised() {
+    let scene = Scene::new().await;
+    let email = format!("{}@example.com", scene.namespace);
+    scene.user(&email, json!({})).await;
+    scene
+        .apply("ApiToken", "personal", token_of(json!({"user": email})))
+        .await;
+    scene.ready("ktok", "personal").await;
+    let value = scene.value("personal").await;
+    set(&scene, &json!({"tokensPerNamespace": 9})).await;
+    scene.complaint("ktok", "personal", "NotAllowed").await;
+    assert!(scene.works(&value).await, "it runs out");
+    scene
+        .order("ktok", "personal", "compromised", "leaked")
+        .await;
+    scene.gone("secret", "personal").await;
+    assert!(!scene.works(&value).await);
+    open(&scene).await;
+    scene.ready("ktok", "personal").await;
+    assert!(scene.works(&scene.value("personal").await).await);
+}
+
+#[tokio::test]
+async fn compromised_reaches_entries_that_were_removed_before() {
+    let scene = Scene::new().await;
+    let id = scene
+        .account(
+            "ci",
+            json!([patient("kept"), patient("gone"), patient("late")]),
+        )
+        .await;
+    let (gone, late) = (scene.value("ci-gone").await, scene.value("ci-late").await);
+    let only = json!({"tokens": [patient("kept")]});
+    scene.apply("ServiceAccount", "ci", only).await;
+    let leaving = |entry: &Value| entry["id"].is_null() && entry["retired"].is_array();
+    scene.entry("ci", "late", "is leaving", leaving).await;
+    assert!(scene.works(&gone).await && scene.works(&late).await);
+    scene.order("ksa", "ci", "compromised", "gone=leaked").await;
+    scene.gone("secret", "ci-gone").await;
+    assert!(!scene.works(&gone).await);
+    assert!(scene.works(&late).await, "nobody spoke of this one");
+    scene.suspend("ksa", "ci").await;
+    scene.order("ksa", "ci", "compromised", "late=leaked").await;
+    scene.gone("secret", "ci-late").await;
+    assert!(!scene.works(&late).await);
+    scene.has_tokens(&id, 1).await;
+}
+
+#[tokio::test]
+async fn what_was_acted_on_before_an_entry_was_removed_is_not_acted_on_again() {
+    let scene = Scene::new().await;
+    scene
+        .account("ci", json!([patient("kept"), brisk("gone")]))
+        .await;
+    let (kept, first) = (scene.value("ci-kept").await, scene.value("ci-gone").await);
+    scene.order("ksa", "ci", "compromised", "gone=leaked").await;
+    let second = scene.other_value("ci-gone", &first).await;
+    scene.at_rest("ci", "gone", 2).await;
+    let mut long = patient("gone");
+    long["rotation"] = json!({"overlap": {"min": "10m"}});
+    scene.account("ci", json!([patient("kept"), long])).await;
+    let only = json!({"tokens": [patient("kept")]});
+    scene.apply("ServiceAccount", "ci", only).await;
+    let leaving = |entry: &Value| entry["id"].is_null() && entry["retired"].is_array();
+    let entry = scene.entry("ci", "gone", "is leaving", leaving).await;
+    assert_eq!(entry["handledCompromised"], "leaked");
+    scene.delete("secret", "ci-gone").await;
+    scene.order("ksa", "ci", "rotate-requested-at", "1").await;
+    scene.other_value("ci-kept", &kept).await;
+    assert!(scene.works(&second).await, "its consumers may hold it");
+}

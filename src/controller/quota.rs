@@ -1,4 +1,5 @@
-//! How many tokens the objects of one namespace may have together.
+//! How many tokens the objects of one namespace may hold together. As with a Kubernetes `ResourceQuota`, only what is held
+//! counts: who waits blocks nobody.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,14 +13,15 @@ use super::kind::{Kind, Pass, instance_key, key_of};
 use super::outcome::Blocked;
 use super::referrers::Key;
 use crate::api::{ApiToken, ServiceAccount};
+use crate::plan::guardrail::Refusal;
 
 /// An object whose tokens count.
 pub trait Claimant: Kind {
     /// How many tokens it asks for.
     fn asks_for(&self) -> usize;
 
-    /// Whether it has a token already.
-    fn has_token(&self) -> bool;
+    /// How many tokens it has by its status.
+    fn has(&self) -> usize;
 }
 
 impl Claimant for ServiceAccount {
@@ -27,9 +29,9 @@ impl Claimant for ServiceAccount {
         self.spec.tokens.len()
     }
 
-    fn has_token(&self) -> bool {
-        let mut entries = self.status.iter().flat_map(|status| &status.tokens);
-        entries.any(|entry| entry.token.id.is_some())
+    fn has(&self) -> usize {
+        let entries = self.status.iter().flat_map(|status| &status.tokens);
+        entries.filter(|entry| entry.token.id.is_some()).count()
     }
 }
 
@@ -38,10 +40,10 @@ impl Claimant for ApiToken {
         1
     }
 
-    fn has_token(&self) -> bool {
+    fn has(&self) -> usize {
         let status = self.status.as_ref();
         let token = status.and_then(|status| status.token.as_ref());
-        token.is_some_and(|token| token.id.is_some())
+        usize::from(token.is_some_and(|token| token.id.is_some()))
     }
 }
 
@@ -52,40 +54,29 @@ pub struct Places(Mutex<Taken>);
 /// By namespace.
 type Taken = HashMap<String, HashMap<Key, Place>>;
 
-#[derive(Clone, Copy, Debug)]
-enum Place {
-    /// For so many tokens.
-    Taken(usize),
-    Awaited,
+/// What was decided of an object when it was last looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    /// Taken for so many tokens, whether or not they are issued yet.
+    held: usize,
+    /// Whether it was refused as many as it asks for.
+    waits: bool,
 }
 
 impl Places {
-    /// The object wants none any more. Answers with those who may have its place now.
-    fn leave(&self, key: &Key) -> Vec<Key> {
-        match self.remove(key) {
-            Some(_) => self.waiting(&key.namespace),
-            None => Vec::new(),
-        }
-    }
-
-    /// The object is gone. Its tokens counted whether or not it was ever looked at.
+    /// The object is gone. Answers with those who may have its place now; its tokens counted whether or not it was ever
+    /// looked at.
     pub fn gone(&self, key: &Key) -> Vec<Key> {
-        self.remove(key);
-        self.waiting(&key.namespace)
-    }
-
-    fn remove(&self, key: &Key) -> Option<Place> {
         let mut taken = self.lock();
-        let places = taken.get_mut(&key.namespace)?;
-        let place = places.remove(key);
+        let Some(places) = taken.get_mut(&key.namespace) else {
+            return Vec::new();
+        };
+        places.remove(key);
+        let waiting = waiting(places);
         if places.is_empty() {
             taken.remove(&key.namespace);
         }
-        place
-    }
-
-    fn waiting(&self, namespace: &str) -> Vec<Key> {
-        self.lock().get(namespace).map(waiting).unwrap_or_default()
+        waiting
     }
 
     fn lock(&self) -> MutexGuard<'_, Taken> {
@@ -94,112 +85,131 @@ impl Places {
 }
 
 fn waiting(places: &HashMap<Key, Place>) -> Vec<Key> {
-    let waiting = places
-        .iter()
-        .filter(|(_, place)| matches!(place, Place::Awaited));
+    let waiting = places.iter().filter(|(_, place)| place.waits);
     waiting.map(|(key, _)| key.clone()).collect()
 }
 
 /// Takes a place for the object's tokens if there is one.
 pub fn permitted<K: Claimant>(pass: &Pass<K>, backend: &Backend) -> Result<(), Blocked> {
-    let (context, key) = (&pass.context, pass.key());
-    let tokens = pass.object.asks_for();
-    let freed = if tokens == 0 {
-        context.places.leave(&key)
-    } else {
-        take(pass, backend, key, tokens)?
-    };
+    let (judged, freed) = decide(pass, backend);
     for waiting in freed {
-        context.wakers.wake(&waiting);
+        pass.context.wakers.wake(&waiting);
     }
-    Ok(())
+    Ok(judged?)
 }
 
-/// Answers with those who may have what it gives up.
-fn take<K: Claimant>(
-    pass: &Pass<K>,
-    backend: &Backend,
-    key: Key,
-    tokens: usize,
-) -> Result<Vec<Key>, Blocked> {
+/// Judges, and answers with those who may have what the object gives up.
+fn decide<K: Claimant>(pass: &Pass<K>, backend: &Backend) -> (Result<(), Refusal>, Vec<Key>) {
     let mut taken = pass.context.places.lock();
-    let places = taken.entry(key.namespace.clone()).or_default();
-    let place = tokens + before(pass, backend, places);
-    let judged = backend.guard(pass.namespace()).token_count(place);
-    let new = match &judged {
-        Ok(()) => Place::Taken(tokens),
-        Err(_) => Place::Awaited,
+    let places = taken.entry(pass.namespace().to_owned()).or_default();
+    let claim = Claim::of(&pass.object, places);
+    let others = claim.against(&others(pass, places));
+    let judged = backend
+        .guard(pass.namespace())
+        .token_count(claim.asks, others);
+    let place = match &judged {
+        Ok(()) => claim.granted(),
+        Err(_) => claim.refused(pass.object.has()),
     };
-    let old = places.insert(key, new);
-    judged?;
-    match old {
-        Some(Place::Taken(old)) if old > tokens => Ok(waiting(places)),
-        _ => Ok(Vec::new()),
+    let key = pass.key();
+    places.insert(key.clone(), place);
+    let mut freed = Vec::new();
+    if place.held < claim.holder.held {
+        freed = waiting(places);
+        freed.retain(|waiting| *waiting != key);
     }
+    (judged, freed)
 }
 
-/// The tokens of those at the same instance whose turn comes first.
-fn before<K: Claimant>(pass: &Pass<K>, backend: &Backend, places: &HashMap<Key, Place>) -> usize {
-    let limited = backend
-        .guardrails
-        .as_ref()
-        .is_some_and(|rules| rules.tokens_per_namespace.is_some());
-    if !limited {
-        return 0;
-    }
+/// The others of the namespace at the same instance.
+fn others<K: Claimant>(pass: &Pass<K>, places: &HashMap<Key, Place>) -> Vec<Holder> {
     let stores = &pass.context.stores;
-    ahead(pass, &stores.service_accounts, places) + ahead(pass, &stores.api_tokens, places)
+    let mut others = holders(pass, &stores.service_accounts, places);
+    others.extend(holders(pass, &stores.api_tokens, places));
+    others
 }
 
-fn ahead<K: Claimant, O: Claimant>(
+fn holders<K: Claimant, O: Claimant>(
     pass: &Pass<K>,
     store: &Store<O>,
     places: &HashMap<Key, Place>,
-) -> usize {
-    let others = store.state().into_iter();
-    let others = others.filter(|other| counts(pass, &**other));
-    Claim::of(&pass.object, places).after(others.map(|other| Claim::of(&*other, places)))
+) -> Vec<Holder> {
+    let (objects, key) = (store.state(), pass.key());
+    let others = objects.iter().map(|other| &**other);
+    let others = others.filter(|other| is_beside(pass, *other) && key_of(*other) != key);
+    others.map(|other| Holder::of(other, places)).collect()
 }
 
-fn counts<K: Kind, O: Kind>(pass: &Pass<K>, other: &O) -> bool {
+fn is_beside<K: Kind, O: Kind>(pass: &Pass<K>, other: &O) -> bool {
     other.meta().namespace.as_deref() == Some(pass.namespace())
         && instance_key(other.instance_ref(), pass.namespace()) == pass.instance_key()
 }
 
-/// What an object asks for, and when its turn is.
-struct Claim {
+/// What an object holds, and when its turn is.
+#[derive(Clone, Debug)]
+struct Holder {
     turn: Turn,
-    tokens: usize,
+    held: usize,
 }
 
-/// Who has tokens keeps them, whoever comes; apart from that the oldest come first. Times of creation are whole seconds.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+/// The oldest come first. Times of creation are whole seconds.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Turn {
-    is_newcomer: bool,
     created: Option<Timestamp>,
     uid: Option<String>,
 }
 
-impl Claim {
+impl Holder {
+    /// A place of this process counts before its tokens show in the status.
     fn of<K: Claimant>(object: &K, places: &HashMap<Key, Place>) -> Self {
-        let taken = match places.get(&key_of(object)) {
-            Some(Place::Taken(tokens)) => Some(*tokens),
-            Some(Place::Awaited) | None => None,
-        };
+        let place = places.get(&key_of(object));
         Self {
             turn: Turn {
-                is_newcomer: taken.is_none() && !object.has_token(),
                 created: object.creation_timestamp().map(|time| time.0),
                 uid: object.uid(),
             },
-            tokens: taken.unwrap_or_else(|| object.asks_for()),
+            held: place.map_or_else(|| object.has(), |place| place.held),
+        }
+    }
+}
+
+/// What an object asks for, and what it holds already.
+struct Claim {
+    holder: Holder,
+    asks: usize,
+}
+
+impl Claim {
+    fn of<K: Claimant>(object: &K, places: &HashMap<Key, Place>) -> Self {
+        Self {
+            holder: Holder::of(object, places),
+            asks: object.asks_for(),
         }
     }
 
-    /// How many tokens come before this one's.
-    fn after(&self, others: impl Iterator<Item = Self>) -> usize {
-        let earlier = others.filter(|other| other.turn < self.turn);
-        earlier.map(|other| other.tokens).sum()
+    /// How many tokens of others come before this claim: of whoever asks for no more than it holds, those of older objects,
+    /// so that the oldest stay when a limit is tightened; of a newcomer, and of whoever grows, all.
+    fn against(&self, others: &[Holder]) -> usize {
+        let stays = self.asks <= self.holder.held;
+        let before = others
+            .iter()
+            .filter(|other| !stays || other.turn < self.holder.turn);
+        before.map(|other| other.held).sum()
+    }
+
+    const fn granted(&self) -> Place {
+        Place {
+            held: self.asks,
+            waits: false,
+        }
+    }
+
+    /// It is issued nothing, so that only what it `has` counts, as far as it still asks for that.
+    fn refused(&self, has: usize) -> Place {
+        Place {
+            held: has.min(self.asks),
+            waits: true,
+        }
     }
 }
 
@@ -215,62 +225,109 @@ mod tests {
     }
 
     /// Objects made within the same second, so that the uid decides.
-    fn account(name: &str, uid: &str, status: &Value) -> ServiceAccount {
+    fn account(name: &str, uid: &str, asks: usize, has: usize) -> ServiceAccount {
+        let entries: Vec<Value> = (0..asks)
+            .map(|entry| json!({"name": format!("t{entry}"), "lifetime": "1h"}))
+            .collect();
+        let issued: Vec<Value> = (0..has)
+            .map(|entry| json!({"name": format!("t{entry}"), "id": "id", "generation": 1}))
+            .collect();
         serde_json::from_value(json!({
             "apiVersion": "kestra-iam.dev/v1alpha1", "kind": "ServiceAccount",
             "metadata": {
                 "name": name, "namespace": "team-a", "uid": uid, "creationTimestamp": "2026-01-01T00:00:00Z",
             },
-            "spec": {"tokens": [{"name": "default", "lifetime": "1h"}]},
-            "status": status,
+            "spec": {"tokens": entries},
+            "status": {"tokens": issued},
         }))
         .unwrap()
     }
 
+    const fn place(held: usize) -> Place {
+        let waits = false;
+        Place { held, waits }
+    }
+
+    fn before(claimant: &ServiceAccount, other: &ServiceAccount) -> usize {
+        before_with(&HashMap::new(), claimant, other)
+    }
+
+    fn before_with(
+        places: &HashMap<Key, Place>,
+        claimant: &ServiceAccount,
+        other: &ServiceAccount,
+    ) -> usize {
+        Claim::of(claimant, places).against(&[Holder::of(other, places)])
+    }
+
     #[test]
-    fn who_has_a_token_comes_before_whoever_has_none() {
-        let status = json!({"tokens": [{"name": "default", "id": "t1", "generation": 1}]});
-        let (first, second) = (
-            account("first", "b", &status),
-            account("second", "a", &json!({})),
-        );
-        let places = HashMap::new();
-        let claim = |account| Claim::of(account, &places);
-        assert_eq!(claim(&second).after([claim(&first)].into_iter()), 1);
-        assert_eq!(claim(&first).after([claim(&second)].into_iter()), 0);
+    fn who_asks_for_no_more_than_it_holds_comes_after_older_objects_alone() {
+        let (older, younger) = (account("older", "a", 1, 1), account("younger", "b", 1, 2));
+        assert_eq!(before(&older, &younger), 0);
+        assert_eq!(before(&younger, &older), 1);
+    }
+
+    #[test]
+    fn a_newcomer_and_a_holder_that_grows_come_after_all_that_is_held() {
+        let younger = account("younger", "b", 1, 1);
+        assert_eq!(before(&account("newcomer", "a", 1, 0), &younger), 1);
+        assert_eq!(before(&account("grows", "a", 3, 1), &younger), 1);
+    }
+
+    #[test]
+    fn who_waits_blocks_nobody() {
+        let big = account("big", "a", 5, 0);
+        assert_eq!(before(&account("small", "b", 1, 0), &big), 0);
+        let refused = Claim::of(&big, &HashMap::new()).refused(big.has());
+        assert_eq!((refused.held, refused.waits), (0, true));
+    }
+
+    #[test]
+    fn who_is_refused_its_growth_keeps_what_it_has() {
+        let grows = account("grows", "a", 3, 1);
+        let places = HashMap::from([(key("grows"), place(1))]);
+        let refused = Claim::of(&grows, &places).refused(grows.has());
+        assert_eq!((refused.held, refused.waits), (1, true));
+        let shrinks = account("shrinks", "b", 1, 2);
+        let refused = Claim::of(&shrinks, &places).refused(shrinks.has());
+        assert_eq!(refused.held, 1, "the other is being revoked");
     }
 
     #[test]
     fn a_place_counts_before_its_token_shows_in_the_status() {
-        let none = json!({});
-        let (first, second) = (account("first", "b", &none), account("second", "a", &none));
-        let places = HashMap::from([(key("first"), Place::Taken(1))]);
-        let claim = |account| Claim::of(account, &places);
-        assert_eq!(claim(&second).after([claim(&first)].into_iter()), 1);
-        assert_eq!(claim(&first).after([claim(&second)].into_iter()), 0);
+        let (first, second) = (account("first", "b", 1, 0), account("second", "a", 1, 0));
+        let places = HashMap::from([(key("first"), place(1))]);
+        assert_eq!(before_with(&places, &second, &first), 1);
+        assert_eq!(before_with(&places, &first, &second), 0);
+        // What an object gives up is free before its status says so.
+        let (shrunk, places) = (
+            account("first", "b", 0, 1),
+            HashMap::from([(key("first"), place(0))]),
+        );
+        assert_eq!(before_with(&places, &second, &shrunk), 0);
     }
 
     #[test]
-    fn who_leaves_makes_room_for_those_who_wait_in_its_namespace() {
+    fn who_goes_makes_room_for_those_who_wait_in_its_namespace() {
         let places = Places::default();
-        let put = |key: Key, place| {
-            let mut taken = places.lock();
-            let namespace = taken.entry(key.namespace.clone()).or_default();
-            namespace.insert(key, place);
+        let waits = Place {
+            held: 0,
+            waits: true,
         };
         let elsewhere = Key::new(KindName::ServiceAccount, "team-b", "other");
         for (key, place) in [
-            (key("first"), Place::Taken(1)),
-            (key("second"), Place::Awaited),
-            (elsewhere, Place::Awaited),
+            (key("first"), place(1)),
+            (key("second"), waits),
+            (elsewhere, waits),
         ] {
-            put(key, place);
+            let mut taken = places.lock();
+            let namespace = taken.entry(key.namespace.clone()).or_default();
+            namespace.insert(key, place);
         }
-        assert_eq!(places.leave(&key("first")), [key("second")]);
-        assert!(places.leave(&key("first")).is_empty());
+        assert_eq!(places.gone(&key("first")), [key("second")]);
         let unseen = "deleted before this process ever looked at it";
         assert_eq!(places.gone(&key("older")), [key("second")], "{unseen}");
-        places.gone(&key("second"));
+        assert_eq!(places.gone(&key("second")), []);
         assert!(!places.lock().contains_key("team-a"));
     }
 }

@@ -86,7 +86,7 @@ impl ScopedRole {
 
 impl From<Refusal> for Blocked {
     fn from(refusal: Refusal) -> Self {
-        Self::refused(refusal.reason, refusal.to_string())
+        Self::refused(refusal.reason(), refusal.to_string())
     }
 }
 

@@ -18,14 +18,44 @@ pub struct Guard<'a> {
 
 /// Why something is refused: the guardrail that would have to be opened. It tells nothing about the backend.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{what} is not allowed by the instance: its administrator can open {field}")]
-pub struct Refusal {
-    /// What was asked for, in the user's words.
-    pub what: String,
-    /// The field of the instance.
-    pub field: &'static str,
-    /// Whether it is not permitted at all, or too much by number.
-    pub reason: Reason,
+pub enum Refusal {
+    /// It is not permitted at all.
+    #[error("{what} is not allowed by the instance: its administrator can open {field}")]
+    Closed {
+        /// What was asked for, in the user's words.
+        what: String,
+        /// The field of the instance.
+        field: &'static str,
+    },
+    /// It is too much by number.
+    #[error(
+        "guardrails.tokensPerNamespace allows {}, others of this namespace hold {others} and this object asks for {asks}: ask for fewer, remove tokens of the others, or have the instance's administrator raise the limit",
+        tokens(*.most)
+    )]
+    Quota {
+        /// So many tokens may be held.
+        most: u32,
+        /// So many are held by others whose turn is earlier.
+        others: usize,
+        /// So many are asked for.
+        asks: usize,
+    },
+}
+
+impl Refusal {
+    /// What stands in the condition.
+    #[must_use]
+    pub const fn reason(&self) -> Reason {
+        match self {
+            Self::Closed { .. } => Reason::NotAllowed,
+            Self::Quota { .. } => Reason::QuotaExceeded,
+        }
+    }
+}
+
+fn tokens(number: u32) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} token{plural}")
 }
 
 impl Guard<'_> {
@@ -164,15 +194,15 @@ impl Guard<'_> {
         )
     }
 
-    /// Whether a token may be the `place`-th (from 1) of its namespace.
-    pub fn token_count(&self, place: usize) -> Result<(), Refusal> {
-        let most = self.rules.and_then(|rules| rules.tokens_per_namespace);
-        let open = most.is_none_or(|most| usize::try_from(most).is_ok_and(|most| place <= most));
-        let what = || format!("token number {place} of this namespace");
-        check(open, what, "guardrails.tokensPerNamespace").map_err(|refusal| Refusal {
-            reason: Reason::QuotaExceeded,
-            ..refusal
-        })
+    /// Whether an object may hold as many tokens as it asks for beside those that `others` of its namespace hold.
+    pub fn token_count(&self, asks: usize, others: usize) -> Result<(), Refusal> {
+        let Some(most) = self.rules.and_then(|rules| rules.tokens_per_namespace) else {
+            return Ok(());
+        };
+        if asks == 0 || usize::try_from(most).is_ok_and(|most| asks + others <= most) {
+            return Ok(());
+        }
+        Err(Refusal::Quota { most, others, asks })
     }
 
     fn open(&self) -> bool {
@@ -200,10 +230,9 @@ fn check(open: bool, what: impl FnOnce() -> String, field: &'static str) -> Resu
     if open {
         Ok(())
     } else {
-        Err(Refusal {
+        Err(Refusal::Closed {
             what: what(),
             field,
-            reason: Reason::NotAllowed,
         })
     }
 }
@@ -271,7 +300,7 @@ mod tests {
         };
         assert!(guard.role("Admin").is_ok() && guard.super_admin("root").is_ok());
         assert_eq!(guard.adoption("other"), Adoption::Open);
-        assert!(guard.token_count(100_000).is_ok());
+        assert!(guard.token_count(100_000, 100_000).is_ok());
     }
 
     #[test]
@@ -319,9 +348,14 @@ mod tests {
         let guard = guard(&rules);
         assert!(guard.token(&token(json!({"lifetime": "24h"}))).is_ok());
         assert!(guard.token(&token(json!({"lifetime": "25h"}))).is_err());
-        assert!(guard.token_count(2).is_ok());
-        let refusal = guard.token_count(3).unwrap_err();
-        assert_eq!(refusal.reason, Reason::QuotaExceeded);
+        assert!(guard.token_count(1, 1).is_ok());
+        assert!(guard.token_count(0, 3).is_ok(), "nothing is never too much");
+        let refusal = guard.token_count(1, 2).unwrap_err();
+        assert_eq!(refusal.reason(), Reason::QuotaExceeded);
+        let expected = "guardrails.tokensPerNamespace allows 2 tokens, others of this namespace hold 2 and this object \
+                        asks for 1: ask for fewer, remove tokens of the others, or have the instance's \
+                        administrator raise the limit";
+        assert_eq!(refusal.to_string(), expected);
     }
 
     #[test]

@@ -101,7 +101,8 @@ async fn the_place_of_a_token_is_free_again_when_an_older_object_goes() {
     scene.ready("ksa", "first").await;
     scene.apply("ServiceAccount", "second", one).await;
     let said = scene.complaint("ksa", "second", "QuotaExceeded").await;
-    assert!(said.contains("token number 2"), "{said}");
+    let expected = "allows 1 token, others of this namespace hold 1 and this object asks for 1";
+    assert!(said.contains(expected), "{said}");
     // Whoever has a token keeps its place at every later look, also where the clock cannot tell who came first.
     let described = json!({"spec": {"description": "still here"}});
     scene.patch("ksa", "first", described).await;
@@ -125,4 +126,71 @@ async fn the_place_of_a_token_is_free_again_when_an_older_object_wants_less() {
     scene.complaint("ksa", "second", "QuotaExceeded").await;
     scene.apply("ServiceAccount", "first", spec).await;
     scene.ready("ksa", "second").await;
+}
+
+/// So many entries, each with a token of its own.
+fn tokens(number: usize) -> serde_json::Value {
+    let entries: Vec<_> = (1..=number)
+        .map(|entry| json!({"name": format!("t{entry}"), "lifetime": "1h"}))
+        .collect();
+    json!({"tokens": entries})
+}
+
+#[tokio::test]
+async fn who_grows_takes_no_token_away_from_anybody() {
+    let scene = Scene::with(json!({"guardrails": {"tokensPerNamespace": 3}})).await;
+    for name in ["first", "second"] {
+        scene.apply("ServiceAccount", name, tokens(1)).await;
+        scene.ready("ksa", name).await;
+    }
+    let first = scene.value("first-t1").await;
+    scene.apply("ServiceAccount", "first", tokens(3)).await;
+    let said = scene.complaint("ksa", "first", "QuotaExceeded").await;
+    let expected = "allows 3 tokens, others of this namespace hold 1 and this object asks for 3";
+    assert!(said.contains(expected), "{said}");
+    let described = json!({"spec": {"description": "still here"}});
+    scene.patch("ksa", "second", described).await;
+    scene.ready("ksa", "second").await;
+    // What the refused one holds still counts, and works.
+    scene.apply("ServiceAccount", "third", tokens(2)).await;
+    scene.complaint("ksa", "third", "QuotaExceeded").await;
+    assert!(scene.works(&first).await);
+    scene.apply("ServiceAccount", "first", tokens(2)).await;
+    scene.ready("ksa", "first").await;
+}
+
+#[tokio::test]
+async fn a_limit_that_is_tightened_leaves_the_oldest_their_tokens() {
+    let scene = Scene::with(json!({"guardrails": {"tokensPerNamespace": 2}})).await;
+    let mut ages = Vec::new();
+    for name in ["first", "second"] {
+        scene.apply("ServiceAccount", name, tokens(1)).await;
+        let object = scene.ready("ksa", name).await;
+        let text = |field: &str| object["metadata"][field].as_str().unwrap().to_owned();
+        // Times of creation are whole seconds.
+        ages.push((text("creationTimestamp"), text("uid"), name));
+    }
+    ages.sort();
+    let [(.., older), (.., younger)] = &ages[..] else {
+        panic!("two objects: {ages:?}")
+    };
+    set(&scene, &json!({"tokensPerNamespace": 1})).await;
+    scene.complaint("ksa", younger, "QuotaExceeded").await;
+    let described = json!({"spec": {"description": "still here"}});
+    scene.patch("ksa", older, described).await;
+    scene.ready("ksa", older).await;
+}
+
+#[tokio::test]
+async fn who_asks_for_too_much_blocks_nobody_and_is_woken_when_others_shrink() {
+    let scene = Scene::with(json!({"guardrails": {"tokensPerNamespace": 3}})).await;
+    scene.apply("ServiceAccount", "big", tokens(5)).await;
+    scene.complaint("ksa", "big", "QuotaExceeded").await;
+    scene.apply("ServiceAccount", "small", tokens(1)).await;
+    scene.ready("ksa", "small").await;
+    scene.apply("ServiceAccount", "big", tokens(3)).await;
+    let said = scene.complaint("ksa", "big", "QuotaExceeded").await;
+    assert!(said.contains("asks for 3"), "{said}");
+    scene.apply("ServiceAccount", "small", tokens(0)).await;
+    scene.ready("ksa", "big").await;
 }

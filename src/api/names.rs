@@ -7,7 +7,7 @@ pub const FIELD_MANAGER: &str = "kestra-iam-operator";
 pub const FINALIZER: &str = "kestra-iam.dev/cleanup";
 
 /// Annotation on a `ServiceAccount` or `ApiToken` that asks for one rotation: any new value, or `<entry>=<value>` for
-/// one entry only.
+/// one entry only. A value with `=` whose left side is the name of no entry asks for nothing.
 pub const ROTATE_REQUESTED_AT: &str = "kestra-iam.dev/rotate-requested-at";
 
 /// Annotation like [`ROTATE_REQUESTED_AT`] that also revokes all older tokens at once, without an overlap.

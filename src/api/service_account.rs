@@ -59,7 +59,9 @@ pub struct ServiceAccountSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), transform = list_map(&["kind", "name"]))]
     pub roles: Vec<RoleGrant>,
-    /// Tokens of the account, each in a Secret of its own.
+    /// Tokens of the account, each in a Secret of its own. A new value of the annotation
+    /// kestra-iam.dev/rotate-requested-at has each replaced, a new value of kestra-iam.dev/compromised revokes the older
+    /// ones at once as well; a value of the form entry=value is for the entry of that name alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 16), transform = list_map(&["name"]), transform = named_secrets_are_distinct

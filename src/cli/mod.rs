@@ -47,11 +47,21 @@ impl Cli {
     }
 }
 
-/// The error with its causes in one line, whatever line breaks they hold.
+/// The error with its causes in one line, whatever line breaks they hold. Many an error tells its cause itself: that is
+/// told once.
 #[must_use]
 pub fn one_line(error: &anyhow::Error) -> String {
-    let text = format!("{error:#}");
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let mut told = String::new();
+    for cause in error.chain() {
+        let text = cause.to_string();
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        if told.is_empty() {
+            told = text;
+        } else if !told.contains(&text) {
+            told = format!("{told}: {text}");
+        }
+    }
+    told
 }
 
 #[cfg(test)]
@@ -68,5 +78,14 @@ mod tests {
     fn an_error_and_its_causes_take_one_line() {
         let error = anyhow::anyhow!("cause\n  with a break").context("outer");
         assert_eq!(one_line(&error), "outer: cause with a break");
+    }
+
+    #[test]
+    fn a_cause_that_an_error_tells_itself_is_told_once() {
+        let address = ([127, 0, 0, 1], 80).into();
+        let source = std::io::Error::other("in use");
+        let error = crate::server::RunError::Listen { address, source };
+        let expected = "cannot listen on 127.0.0.1:80: in use";
+        assert_eq!(one_line(&error.into()), expected);
     }
 }

@@ -154,7 +154,9 @@ async fn run_out(pass: &mut Pass<ApiToken>, backend: &Backend) -> Result<(), Sto
         return Ok(());
     };
     let name = pass.status.owner_name.clone().unwrap_or_default();
-    keep(pass, backend, owner, &name, Activity::Refused).await
+    let kept = keep(pass, backend, owner, &name, Activity::Refused).await;
+    quota::settle(pass);
+    kept
 }
 
 /// Whose token it is.

@@ -9,6 +9,7 @@ use super::error::backend_reason;
 use super::inventory::Inventory;
 use super::outcome::Down;
 use super::referrers::{Key, KindName};
+use crate::api::Duration;
 use crate::api::guardrails::Guardrails;
 use crate::api::instance::Identity;
 use crate::iam::client::{Class, Client, Config, Error};
@@ -34,6 +35,8 @@ pub struct Backend {
     pub guardrails: Option<Guardrails>,
     /// How coarse its times of use are.
     pub granularity: SignedDuration,
+    /// How often its lists are read anew.
+    pub sweep: Duration,
     /// How often the tokens of an account are listed.
     pub token_sweep: SignedDuration,
     /// Who we are there.

@@ -196,8 +196,8 @@ async fn apply(
         named::suspended(pass);
     }
     let group = match (standing, &roles.trouble) {
-        (Standing::Refuse(reason), _) => {
-            return Err(named::refused(reason, Sort::Group, name(pass)).into());
+        (Standing::Refuse(obstacle), _) => {
+            return Err(named::refused(obstacle, Sort::Group, name(pass)).into());
         }
         // A group that cannot be given its roles is not made.
         (Standing::Create | Standing::Adopt(_), Some(trouble)) => {

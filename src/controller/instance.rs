@@ -27,7 +27,7 @@ use super::referrers::{Key, KindName};
 use super::status::news;
 use crate::api::condition::Reason;
 use crate::api::guardrails::Guardrails;
-use crate::api::instance::InstanceStatus;
+use crate::api::instance::{AllowedNamespaces, InstanceStatus};
 use crate::api::names::FIELD_MANAGER;
 use crate::api::settings::InstanceSettings;
 use crate::api::{ClusterInstance, Instance};
@@ -53,6 +53,8 @@ pub trait Connects:
     fn settings(&self) -> &InstanceSettings;
     /// What its objects may do; `None` = all that the credential may.
     fn guardrails(&self) -> Option<&Guardrails>;
+    /// Whether no namespace may use it.
+    fn is_closed(&self) -> bool;
     /// The namespace of its credential.
     fn secret_namespace<'a>(&'a self, operator: &'a str) -> &'a str;
     /// Its status as it is.
@@ -70,6 +72,10 @@ impl Connects for ClusterInstance {
 
     fn guardrails(&self) -> Option<&Guardrails> {
         Some(&self.spec.guardrails)
+    }
+
+    fn is_closed(&self) -> bool {
+        self.spec.allowed_namespaces == AllowedNamespaces::default()
     }
 
     fn secret_namespace<'a>(&'a self, operator: &'a str) -> &'a str {
@@ -94,6 +100,10 @@ impl Connects for Instance {
 
     fn guardrails(&self) -> Option<&Guardrails> {
         None
+    }
+
+    fn is_closed(&self) -> bool {
+        false
     }
 
     fn secret_namespace<'a>(&'a self, _: &'a str) -> &'a str {
@@ -291,6 +301,7 @@ fn backend<K: Connects>(
         name_template: settings.account_name_template.clone(),
         guardrails: object.guardrails().cloned(),
         granularity: settings.last_used_granularity.signed(),
+        sweep: settings.resync.objects,
         token_sweep: settings.resync.tokens.signed(),
         identity: connection::identity(me),
     }

@@ -7,7 +7,7 @@ use super::kind::{Kind, Pass};
 use super::outcome::Blocked;
 use crate::api::condition::{ConditionType, Finding, Reason};
 use crate::api::policy::AdoptionPolicy;
-use crate::plan::claim::Claimant;
+use crate::plan::claim::{Claimant, Obstacle};
 use crate::plan::mark::{self, Mark};
 use crate::plan::standing::{Seen, Standing, standing};
 
@@ -46,29 +46,43 @@ pub fn reserve<'b>(
     name: &str,
 ) -> Result<Reservation<'b>, Blocked> {
     let reservation = backend.inventory.reserve(sort, name);
-    reservation.ok_or_else(|| refused(Reason::NameConflict, sort, name))
+    reservation.ok_or_else(|| refused(Obstacle::OtherObject, sort, name))
 }
 
-/// Something of that name is left alone.
+/// Something of that name is left alone. Nothing is told of whose it is: nobody learns what exists elsewhere. What another
+/// object may live by is never to be deleted.
 #[must_use]
-pub fn refused(reason: Reason, sort: Sort, name: &str) -> Blocked {
+pub fn refused(obstacle: Obstacle, sort: Sort, name: &str) -> Blocked {
     let (what, field) = match sort {
         Sort::Account => ("account", "accountName"),
         Sort::Group => ("group", "groupName"),
         Sort::Role => ("role", "roleName"),
     };
-    let message = if reason == Reason::AdoptionRefused {
-        format!(
-            "{what} {name} exists, and the instance does not allow to adopt it: its administrator can open \
+    let other = format!("create this object with another {field}");
+    let unused = "or delete it at the backend if nobody uses it";
+    let advice = match obstacle {
+        Obstacle::Unmarked => format!(
+            "exists and was not made for this object: {other}, set adoptionPolicy to TakeOver, {unused}"
+        ),
+        Obstacle::Former => format!(
+            "was made for a former object of this name: set adoptionPolicy to IfOwned, {other}, {unused}"
+        ),
+        Obstacle::OtherCluster => format!(
+            "was made for an object of another cluster: {other}, or remove that object there"
+        ),
+        Obstacle::OtherObject => format!(
+            "was made for another object of this cluster: {other}, or remove the other object"
+        ),
+        Obstacle::Unknown => format!("exists, and whose it is cannot be told: {other}"),
+        Obstacle::Managed => {
+            format!("is one of Kestra's own, which no object may change: {other}")
+        }
+        Obstacle::NotAdoptable => format!(
+            "exists, and the instance does not allow to adopt it: {other}, or its administrator can open \
              guardrails.adoption"
-        )
-    } else {
-        format!(
-            "{what} {name} exists and was not made for this object: delete it at the backend, set adoptionPolicy, or \
-             create this object with another {field}"
-        )
+        ),
     };
-    Blocked::unsynced(reason, message)
+    Blocked::unsynced(obstacle.reason(), format!("{what} {name} {advice}"))
 }
 
 /// The description of what the object stands for: the user's text, then the mark.
@@ -112,4 +126,34 @@ pub fn suspended<K: Kind>(pass: &mut Pass<K>) {
 pub fn held_back() -> Blocked {
     let message = "the backend differs from the spec, and nothing is changed until spec.suspend is false again";
     Blocked::unsynced(Reason::Suspended, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_another_object_lives_by_is_not_to_be_deleted() {
+        for obstacle in [
+            Obstacle::OtherObject,
+            Obstacle::OtherCluster,
+            Obstacle::Unknown,
+            Obstacle::Managed,
+            Obstacle::NotAdoptable,
+        ] {
+            let said = refused(obstacle, Sort::Account, "bot").message;
+            assert!(said.contains("another accountName"), "{said}");
+            assert!(!said.contains("delete"), "{said}");
+        }
+    }
+
+    #[test]
+    fn what_somebody_made_by_hand_is_to_be_deleted_last() {
+        let said = refused(Obstacle::Unmarked, Sort::Group, "Bots").message;
+        let expected = "group Bots exists and was not made for this object: create this object with another groupName, \
+                        set adoptionPolicy to TakeOver, or delete it at the backend if nobody uses it";
+        assert_eq!(said, expected);
+        let former = refused(Obstacle::Former, Sort::Role, "Bot").message;
+        assert!(former.contains("adoptionPolicy to IfOwned"), "{former}");
+    }
 }

@@ -12,6 +12,8 @@ use super::backend::Backend;
 use super::kind::{Kind, Pass, instance_key, key_of};
 use super::outcome::Blocked;
 use super::referrers::Key;
+use crate::api::api_token::ApiTokenStatus;
+use crate::api::service_account::ServiceAccountStatus;
 use crate::api::{ApiToken, ServiceAccount};
 use crate::plan::guardrail::Refusal;
 
@@ -20,8 +22,8 @@ pub trait Claimant: Kind {
     /// How many tokens it asks for.
     fn asks_for(&self) -> usize;
 
-    /// How many tokens it has by its status.
-    fn has(&self) -> usize;
+    /// How many tokens it has by such a status.
+    fn has(status: &Self::Status) -> usize;
 }
 
 impl Claimant for ServiceAccount {
@@ -29,8 +31,8 @@ impl Claimant for ServiceAccount {
         self.spec.tokens.len()
     }
 
-    fn has(&self) -> usize {
-        let entries = self.status.iter().flat_map(|status| &status.tokens);
+    fn has(status: &ServiceAccountStatus) -> usize {
+        let entries = status.tokens.iter();
         entries.filter(|entry| entry.token.id.is_some()).count()
     }
 }
@@ -40,9 +42,8 @@ impl Claimant for ApiToken {
         1
     }
 
-    fn has(&self) -> usize {
-        let status = self.status.as_ref();
-        let token = status.and_then(|status| status.token.as_ref());
+    fn has(status: &ApiTokenStatus) -> usize {
+        let token = status.token.as_ref();
         usize::from(token.is_some_and(|token| token.id.is_some()))
     }
 }
@@ -72,11 +73,24 @@ impl Places {
             return Vec::new();
         };
         places.remove(key);
-        let waiting = waiting(places);
+        let waiting = waiting_beside(places, key);
         if places.is_empty() {
             taken.remove(&key.namespace);
         }
         waiting
+    }
+
+    /// A refused object has so many tokens left. Answers with those who may have what it had.
+    fn lost(&self, key: &Key, left: usize) -> Vec<Key> {
+        let mut taken = self.lock();
+        let Some(places) = taken.get_mut(&key.namespace) else {
+            return Vec::new();
+        };
+        match places.get_mut(key) {
+            Some(place) if place.waits && left < place.held => place.held = left,
+            _ => return Vec::new(),
+        }
+        waiting_beside(places, key)
     }
 
     fn lock(&self) -> MutexGuard<'_, Taken> {
@@ -84,8 +98,9 @@ impl Places {
     }
 }
 
-fn waiting(places: &HashMap<Key, Place>) -> Vec<Key> {
-    let waiting = places.iter().filter(|(_, place)| place.waits);
+fn waiting_beside(places: &HashMap<Key, Place>, one: &Key) -> Vec<Key> {
+    let others = places.iter().filter(|(key, _)| *key != one);
+    let waiting = others.filter(|(_, place)| place.waits);
     waiting.map(|(key, _)| key.clone()).collect()
 }
 
@@ -96,6 +111,13 @@ pub fn permitted<K: Claimant>(pass: &Pass<K>, backend: &Backend) -> Result<(), B
         pass.context.wakers.wake(&waiting);
     }
     Ok(judged?)
+}
+
+/// What a refused object lost in this pass is free for those who wait: it is issued nothing in its place.
+pub fn settle<K: Claimant>(pass: &Pass<K>) {
+    for waiting in pass.context.places.lost(&pass.key(), K::has(&pass.status)) {
+        pass.context.wakers.wake(&waiting);
+    }
 }
 
 /// Judges, and answers with those who may have what the object gives up.
@@ -109,15 +131,15 @@ fn decide<K: Claimant>(pass: &Pass<K>, backend: &Backend) -> (Result<(), Refusal
         .token_count(claim.asks, others);
     let place = match &judged {
         Ok(()) => claim.granted(),
-        Err(_) => claim.refused(pass.object.has()),
+        Err(_) => claim.refused(has(&pass.object)),
     };
     let key = pass.key();
     places.insert(key.clone(), place);
-    let mut freed = Vec::new();
-    if place.held < claim.holder.held {
-        freed = waiting(places);
-        freed.retain(|waiting| *waiting != key);
-    }
+    let freed = if place.held < claim.holder.held {
+        waiting_beside(places, &key)
+    } else {
+        Vec::new()
+    };
     (judged, freed)
 }
 
@@ -145,6 +167,10 @@ fn is_beside<K: Kind, O: Kind>(pass: &Pass<K>, other: &O) -> bool {
         && instance_key(other.instance_ref(), pass.namespace()) == pass.instance_key()
 }
 
+fn has<K: Claimant>(object: &K) -> usize {
+    object.status().map_or(0, K::has)
+}
+
 /// What an object holds, and when its turn is.
 #[derive(Clone, Debug)]
 struct Holder {
@@ -168,7 +194,7 @@ impl Holder {
                 created: object.creation_timestamp().map(|time| time.0),
                 uid: object.uid(),
             },
-            held: place.map_or_else(|| object.has(), |place| place.held),
+            held: place.map_or_else(|| has(object), |place| place.held),
         }
     }
 }
@@ -278,7 +304,7 @@ mod tests {
     fn who_waits_blocks_nobody() {
         let big = account("big", "a", 5, 0);
         assert_eq!(before(&account("small", "b", 1, 0), &big), 0);
-        let refused = Claim::of(&big, &HashMap::new()).refused(big.has());
+        let refused = Claim::of(&big, &HashMap::new()).refused(has(&big));
         assert_eq!((refused.held, refused.waits), (0, true));
     }
 
@@ -286,10 +312,10 @@ mod tests {
     fn who_is_refused_its_growth_keeps_what_it_has() {
         let grows = account("grows", "a", 3, 1);
         let places = HashMap::from([(key("grows"), place(1))]);
-        let refused = Claim::of(&grows, &places).refused(grows.has());
+        let refused = Claim::of(&grows, &places).refused(has(&grows));
         assert_eq!((refused.held, refused.waits), (1, true));
         let shrinks = account("shrinks", "b", 1, 2);
-        let refused = Claim::of(&shrinks, &places).refused(shrinks.has());
+        let refused = Claim::of(&shrinks, &places).refused(has(&shrinks));
         assert_eq!(refused.held, 1, "the other is being revoked");
     }
 
@@ -307,27 +333,46 @@ mod tests {
         assert_eq!(before_with(&places, &second, &shrunk), 0);
     }
 
-    #[test]
-    fn who_goes_makes_room_for_those_who_wait_in_its_namespace() {
+    const WAITS: Place = Place {
+        held: 0,
+        waits: true,
+    };
+
+    fn places(all: impl IntoIterator<Item = (Key, Place)>) -> Places {
         let places = Places::default();
-        let waits = Place {
-            held: 0,
-            waits: true,
-        };
-        let elsewhere = Key::new(KindName::ServiceAccount, "team-b", "other");
-        for (key, place) in [
-            (key("first"), place(1)),
-            (key("second"), waits),
-            (elsewhere, waits),
-        ] {
+        for (key, place) in all {
             let mut taken = places.lock();
             let namespace = taken.entry(key.namespace.clone()).or_default();
             namespace.insert(key, place);
         }
+        places
+    }
+
+    #[test]
+    fn who_goes_makes_room_for_those_who_wait_in_its_namespace() {
+        let elsewhere = Key::new(KindName::ServiceAccount, "team-b", "other");
+        let (first, second) = ((key("first"), place(1)), (key("second"), WAITS));
+        let places = places([first, second, (elsewhere, WAITS)]);
         assert_eq!(places.gone(&key("first")), [key("second")]);
         let unseen = "deleted before this process ever looked at it";
         assert_eq!(places.gone(&key("older")), [key("second")], "{unseen}");
         assert_eq!(places.gone(&key("second")), []);
         assert!(!places.lock().contains_key("team-a"));
+    }
+
+    #[test]
+    fn what_a_refused_object_loses_is_free_and_what_another_loses_is_issued_anew() {
+        let refused = Place {
+            held: 2,
+            waits: true,
+        };
+        let places = places([
+            (key("refused"), refused),
+            (key("second"), WAITS),
+            (key("third"), place(1)),
+        ]);
+        assert_eq!(places.lost(&key("refused"), 2), []);
+        assert_eq!(places.lost(&key("refused"), 1), [key("second")]);
+        assert_eq!(places.lost(&key("third"), 0), []);
     }
 }

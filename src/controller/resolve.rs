@@ -8,6 +8,7 @@ use super::inventory::NotOne;
 use super::kind::Kind;
 use super::outcome::{Blocked, Stop};
 use super::referrers::{Key, KindName};
+use crate::api::Duration;
 use crate::api::condition::Reason;
 use crate::api::guardrails::ExternalSubjectKind;
 use crate::api::reference::{
@@ -137,7 +138,7 @@ impl Resolver<'_> {
             .backend
             .inventory
             .read(|tables| tables.groups.only(name).map(|group| group.id.clone()));
-        let id = found.map_err(|why| not_one("group", name, why))?;
+        let id = found.map_err(|why| self.not_one("group", name, why))?;
         Ok(Member {
             id,
             name: name.to_owned(),
@@ -212,7 +213,7 @@ impl Resolver<'_> {
             .backend
             .inventory
             .read(|tables| tables.roles.only(name).map(|role| role.id.clone()));
-        let id = found.map_err(|why| not_one("role", name, why))?;
+        let id = found.map_err(|why| self.not_one("role", name, why))?;
         Ok((id, name.to_owned()))
     }
 
@@ -268,12 +269,12 @@ impl Resolver<'_> {
             .backend
             .inventory
             .read(|tables| tables.accounts.only(name).map(|account| account.id.clone()));
-        found.map_err(|why| not_one("service account", name, why))
+        found.map_err(|why| self.not_one("service account", name, why))
     }
 
     /// A user's id by name.
     pub async fn user(&self, name: &str) -> Result<PrincipalId, Stop> {
-        let not_one = |why| Stop::from(not_one("user", name, why));
+        let not_one = |why| Stop::from(self.not_one("user", name, why));
         match self.backend.client.find_user(name).await {
             Ok(found) => Ok(found.ok_or_else(|| not_one(NotOne::Nothing))?.id),
             Err(client::Error::Ambiguous { .. }) => Err(not_one(NotOne::Several)),
@@ -290,11 +291,15 @@ impl Resolver<'_> {
             Ok(access) if access.is_superadmin() => Err(Blocked::from(refusal).into()),
             Ok(_) => Ok(()),
             // Known, but no longer let in here.
-            Err(client::Error::Gone { .. }) => {
-                Err(not_one("user or account", name, NotOne::Nothing).into())
-            }
+            Err(client::Error::Gone { .. }) => Err(self
+                .not_one("user or account", name, NotOne::Nothing)
+                .into()),
             Err(error) => Err(error.into()),
         }
+    }
+
+    fn not_one(&self, what: &str, name: &str, why: NotOne) -> Blocked {
+        not_one(what, name, why, self.backend.sweep)
     }
 }
 
@@ -314,7 +319,7 @@ fn not_ready(kind: &str, name: &str) -> Blocked {
 }
 
 /// Said of names alone that the guardrails let pass: of others nobody learns whether they are there.
-fn not_one(what: &str, name: &str, why: NotOne) -> Blocked {
+fn not_one(what: &str, name: &str, why: NotOne, sweep: Duration) -> Blocked {
     let (has, mend) = match why {
         NotOne::Nothing => ("no", "create it there, or correct the name"),
         NotOne::Several => (
@@ -323,7 +328,8 @@ fn not_one(what: &str, name: &str, why: NotOne) -> Blocked {
         ),
     };
     let message = format!(
-        "the backend has {has} {what} called {name}: {mend}; looked at again with each sweep"
+        "the backend has {has} {what} called {name}: {mend}; the operator looks again every {sweep} (spec.resync.objects of the \
+         instance)"
     );
     Blocked::unresolved(Reason::ReferenceNotFound, message)
 }
@@ -343,9 +349,12 @@ mod tests {
 
     #[test]
     fn a_name_that_nothing_has_is_told_from_one_that_several_have() {
-        let nothing = not_one("role", "runner", NotOne::Nothing).message;
+        let every = Duration::from_mins(10);
+        let nothing = not_one("role", "runner", NotOne::Nothing, every).message;
         assert!(nothing.starts_with("the backend has no role called runner: create it"));
-        let several = not_one("role", "runner", NotOne::Several).message;
+        let when = "; the operator looks again every 10m (spec.resync.objects of the instance)";
+        assert!(nothing.ends_with(when), "{nothing}");
+        let several = not_one("role", "runner", NotOne::Several, every).message;
         assert!(several.starts_with("the backend has more than one role called runner: "));
         assert!(several.contains("rename"), "{several}");
     }

@@ -14,13 +14,13 @@ use super::named;
 use super::outcome::{Blocked, Stop};
 use super::referrers::{Key, KindName};
 use crate::api::Role;
-use crate::api::condition::Reason;
 use crate::api::policy::DeletionPolicy;
 use crate::api::reference::InstanceRef;
 use crate::api::role::RoleStatus;
 use crate::iam::client;
 use crate::iam::model::{BindingId, RoleId};
 use crate::iam::wire::{self, RoleRequest, RoleSummary};
+use crate::plan::claim::Obstacle;
 use crate::plan::role::{Declared, Drift, Sent, drift, is_same};
 use crate::plan::standing::{Candidate, Seen, Standing};
 
@@ -186,7 +186,7 @@ fn plan(pass: &Pass<Role>, backend: &Backend, seen: Seen<wire::Role>) -> Standin
     let policy = pass.object.spec.adoption_policy;
     match named::plan(pass, backend, name(pass), policy, seen) {
         // Kestra's own roles are nobody's to take over.
-        Standing::Adopt(role) if role.is_managed => Standing::Refuse(Reason::NameConflict),
+        Standing::Adopt(role) if role.is_managed => Standing::Refuse(Obstacle::Managed),
         standing => standing,
     }
 }
@@ -201,7 +201,7 @@ async fn apply(
         named::suspended(pass);
     }
     match standing {
-        Standing::Refuse(reason) => Err(named::refused(reason, Sort::Role, name(pass)).into()),
+        Standing::Refuse(obstacle) => Err(named::refused(obstacle, Sort::Role, name(pass)).into()),
         Standing::Create | Standing::Adopt(_) if suspended => Err(named::held_back().into()),
         Standing::Create => create(pass, backend).await,
         Standing::Adopt(role) => {
@@ -246,7 +246,7 @@ async fn unused(pass: &mut Pass<Role>, backend: &Backend, name: &str) -> Result<
         Err(client::Error::Ambiguous { .. }) => {}
         Err(error) => return Err(error.into()),
     }
-    Err(named::refused(Reason::NameConflict, Sort::Role, name).into())
+    Err(named::refused(Obstacle::Unknown, Sort::Role, name).into())
 }
 
 /// Writes down what the role was before anything of it is changed: a crash must not make it look like ours.

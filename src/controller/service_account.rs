@@ -99,6 +99,7 @@ impl Kind for ServiceAccount {
         let (id, name) = (&id, name.as_str());
         // A missing group must not let a token die.
         let kept = tokens::keep(pass, backend, Holder { id, name, age }, activity).await;
+        quota::settle(pass);
         let result = kept.and(granted).and(described);
         if let Err(Stop::Failed(error)) = &result {
             account::doubt(backend, id, error);

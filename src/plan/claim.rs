@@ -12,7 +12,37 @@ pub enum Claim {
     /// Someone else made it, and it is to be taken over.
     Adopt,
     /// It is left alone.
-    Refuse(Reason),
+    Refuse(Obstacle),
+}
+
+/// Why something of the wanted name is left alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// It carries no mark: somebody made it by hand.
+    Unmarked,
+    /// It was made for a former object of the same name, and the policy leaves that alone.
+    Former,
+    /// It was made for an object of another cluster.
+    OtherCluster,
+    /// It was made for another object of this cluster, which may live by it.
+    OtherObject,
+    /// Whose it is cannot be told: there is more than one of the name, or it was not looked at yet.
+    Unknown,
+    /// It is Kestra's own, and nobody's to take over.
+    Managed,
+    /// The instance's guardrails do not let it be adopted.
+    NotAdoptable,
+}
+
+impl Obstacle {
+    /// What stands in the condition.
+    #[must_use]
+    pub const fn reason(self) -> Reason {
+        match self {
+            Self::NotAdoptable => Reason::AdoptionRefused,
+            _ => Reason::NameConflict,
+        }
+    }
 }
 
 /// Whether the instance's guardrails let a namespace adopt something of this name.
@@ -56,9 +86,26 @@ impl Claimant<'_> {
             }
             (Ownership::Foreign, AdoptionPolicy::TakeOver) => match self.adoption {
                 Adoption::Open => Claim::Adopt,
-                Adoption::Closed => Claim::Refuse(Reason::AdoptionRefused),
+                Adoption::Closed => Claim::Refuse(Obstacle::NotAdoptable),
             },
-            (Ownership::Former | Ownership::Foreign, _) => Claim::Refuse(Reason::NameConflict),
+            (Ownership::Former | Ownership::Foreign, _) => {
+                Claim::Refuse(self.obstacle(description))
+            }
+        }
+    }
+
+    /// Whose something is that is left alone.
+    #[must_use]
+    pub fn obstacle(&self, description: Option<&str>) -> Obstacle {
+        let Some(mark) = description.and_then(Mark::parse) else {
+            return Obstacle::Unmarked;
+        };
+        if !self.cluster.is(&mark.cluster) {
+            Obstacle::OtherCluster
+        } else if mark.object.is_namesake_of(self.object) {
+            Obstacle::Former
+        } else {
+            Obstacle::OtherObject
         }
     }
 }
@@ -105,13 +152,19 @@ mod tests {
         Some(marked("c1", "u0")),
         AdoptionPolicy::Never,
         Adoption::Open,
-        Claim::Refuse(Reason::NameConflict)
+        Claim::Refuse(Obstacle::Former)
     )]
     #[case::of_another_cluster(
         Some(marked("c2", "u1")),
         AdoptionPolicy::IfOwned,
         Adoption::Open,
-        Claim::Refuse(Reason::NameConflict)
+        Claim::Refuse(Obstacle::OtherCluster)
+    )]
+    #[case::of_another_object(
+        Some(marked("c1", "u1").replace("team-a/ci", "team-b/ci")),
+        AdoptionPolicy::IfOwned,
+        Adoption::Open,
+        Claim::Refuse(Obstacle::OtherObject)
     )]
     #[case::taken_over(
         Some(marked("c2", "u1")),
@@ -124,13 +177,13 @@ mod tests {
         None,
         AdoptionPolicy::TakeOver,
         Adoption::Closed,
-        Claim::Refuse(Reason::AdoptionRefused)
+        Claim::Refuse(Obstacle::NotAdoptable)
     )]
     #[case::by_hand(
         Some("CI".into()),
         AdoptionPolicy::Never,
         Adoption::Open,
-        Claim::Refuse(Reason::NameConflict)
+        Claim::Refuse(Obstacle::Unmarked)
     )]
     fn a_name_is_claimed_by_mark_and_policy(
         #[case] description: Option<String>,

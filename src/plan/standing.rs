@@ -1,8 +1,7 @@
 //! What to do about something that is known by name and id: an account, a group, a role.
 
-use super::claim::{Claim, Claimant};
+use super::claim::{Claim, Claimant, Obstacle};
 use super::mark::Ownership;
-use crate::api::condition::Reason;
 
 /// One of the backend's things that may be the wanted one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +31,7 @@ pub enum Standing<T> {
     /// It is there, someone else's, and to be taken over.
     Adopt(T),
     /// It is there, and to be left alone.
-    Refuse(Reason),
+    Refuse(Obstacle),
 }
 
 /// Decides by id first, then by name, mark and policy.
@@ -43,7 +42,7 @@ pub fn standing<T>(seen: Seen<T>, claimant: &Claimant<'_>) -> Standing<T> {
         Some(known)
             if claimant.ownership(known.description.as_deref()) == Some(Ownership::Foreign) =>
         {
-            Standing::Refuse(Reason::NameConflict)
+            Standing::Refuse(claimant.obstacle(known.description.as_deref()))
         }
         Some(known) => Standing::Keep(known.it),
         None => by_name(seen.named, claimant),
@@ -63,8 +62,8 @@ fn by_name<T>(named: Vec<Candidate<T>>, claimant: &Claimant<'_>) -> Standing<T> 
     match (claims.pop(), claims.is_empty()) {
         (None, _) => Standing::Create,
         (Some((Claim::Adopt, it)), true) => Standing::Adopt(it),
-        (Some((Claim::Refuse(reason), _)), true) => Standing::Refuse(reason),
-        _ => Standing::Refuse(Reason::NameConflict),
+        (Some((Claim::Refuse(obstacle), _)), true) => Standing::Refuse(obstacle),
+        _ => Standing::Refuse(Obstacle::Unknown),
     }
 }
 
@@ -130,7 +129,8 @@ mod tests {
     fn what_another_cluster_took_over_is_not_fought_for() {
         for policy in [AdoptionPolicy::Never, AdoptionPolicy::TakeOver] {
             let seen = known(candidate(1, Some("c2")), Vec::new());
-            assert_eq!(decide(seen, policy), Standing::Refuse(Reason::NameConflict));
+            let expected = Standing::Refuse(Obstacle::OtherCluster);
+            assert_eq!(decide(seen, policy), expected);
         }
     }
 
@@ -147,7 +147,7 @@ mod tests {
         let foreign = || vec![candidate(1, Some("c2"))];
         assert_eq!(
             decide(foreign(), AdoptionPolicy::Never),
-            Standing::Refuse(Reason::NameConflict)
+            Standing::Refuse(Obstacle::OtherCluster)
         );
         assert_eq!(
             decide(foreign(), AdoptionPolicy::TakeOver),
@@ -156,7 +156,7 @@ mod tests {
         let two = vec![candidate(1, None), candidate(2, None)];
         assert_eq!(
             decide(two, AdoptionPolicy::TakeOver),
-            Standing::Refuse(Reason::NameConflict)
+            Standing::Refuse(Obstacle::Unknown)
         );
     }
 }

@@ -18,6 +18,7 @@ use crate::clock::Clock;
 
 use super::app::{App, Settings};
 use super::bootstrap::{self, AdminError};
+use super::lock::{LockError, lock};
 use super::options::ServerArgs;
 use super::store::OpenError;
 
@@ -40,6 +41,9 @@ pub enum RunError {
     /// The certificate or its key cannot be used.
     #[error("cannot use the certificate: {0}")]
     Tls(String),
+    /// The data directory is not this server's own.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// The database cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -123,6 +127,7 @@ pub async fn run(args: ServerArgs, stop: CancellationToken) -> Result<(), RunErr
     if let (Some(cert), Some(key)) = (&args.tls_cert, &args.tls_key) {
         transport = transport.with_tls(cert, key)?;
     }
+    let _own = lock(&args.data)?;
     let app = open(&args).await?;
     let listener = TcpListener::bind(args.listen).map_err(|source| RunError::Listen {
         address: args.listen,

@@ -259,8 +259,16 @@ async fn two_objects_that_want_one_name_do_not_share_it() {
             let object = scene.until(kind, name, "its turn", told).await;
             reasons.push(find(&object, "Ready")["reason"].clone());
         }
+        let second = usize::from(reasons[0] == "Synced");
         reasons.sort_by_key(Value::to_string);
         assert_eq!(reasons, ["NameConflict", "Synced"], "{kind}");
+        // Whoever follows the advice must not take the other object's thing away.
+        let advised = |object: &Value| {
+            let said = find(object, "Ready")["message"].to_string();
+            said.contains("another object of this cluster") && !said.contains("delete")
+        };
+        let (name, fact) = (["one", "two"][second], "advised another name");
+        scene.until(kind, name, fact, advised).await;
     }
     let found = scene.backend.find_role(&role).await;
     assert!(found.unwrap().is_some(), "one, and no more than one");
@@ -287,7 +295,9 @@ async fn what_another_cluster_took_over_is_not_fought_for() {
         .await
         .unwrap();
     for (kind, name) in &OBJECTS[1..] {
-        scene.complaint(kind, name, "NameConflict").await;
+        let said = scene.complaint(kind, name, "NameConflict").await;
+        let other = said.contains("an object of another cluster");
+        assert!(other && !said.contains("delete"), "{said}");
         scene.delete(kind, name).await;
     }
     let group = backend.group(&ids[1].as_str().into()).await.unwrap();

@@ -43,6 +43,21 @@ async fn a_status_tells_what_the_backend_is() {
 }
 
 #[tokio::test]
+async fn an_instance_that_allows_no_namespace_says_so() {
+    let scene = Scene::with(json!({"allowedNamespaces": {}})).await;
+    let said = find(&connected(&scene).await, "Ready")["message"].to_string();
+    assert!(
+        said.contains("no namespace may use it yet: name some in spec.allowedNamespaces"),
+        "{said}"
+    );
+    scene
+        .patch_instance(json!({"allowedNamespaces": {"selector": {}}}))
+        .await;
+    let said = find(&connected(&scene).await, "Ready")["message"].clone();
+    assert_eq!(said, "everything is as declared");
+}
+
+#[tokio::test]
 async fn the_end_of_the_credential_is_told_in_time() {
     let scene = Scene::inside(World::shared().await).await;
     let operator = scene.account_by_hand(&scene.unique("operator"), "").await;

@@ -106,6 +106,7 @@ async fn a_name_at_the_backend_is_found_by_the_sweep() {
         said.contains(&team) && said.contains("create it there"),
         "{said}"
     );
+    assert!(said.contains("looks again every "), "{said}");
     let team = scene.group_by_hand(&team, "").await;
     scene.role_by_hand(&role, json!({"FLOW": ["READ"]})).await;
     let account = scene.id("ksa", "ci").await;

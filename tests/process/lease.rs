@@ -243,15 +243,22 @@ async fn a_standby_whose_name_is_written_by_hand_does_not_lead_beside_the_leader
 #[tokio::test]
 async fn a_lease_that_cannot_be_had_says_why() {
     let control = ControlPlane::shared().await;
-    let nowhere = candidate(&control.kubeconfig(), "no-such-namespace", "lonely").await;
+    let mut nowhere = candidate(&control.kubeconfig(), "no-such-namespace", "lonely").await;
     let told = async || match nowhere.state() {
         State::Standby { trouble, .. } => trouble.filter(|why| why.contains("no-such-namespace")),
         _ => None,
     };
-    wait_for("the missing namespace to be told", told)
+    let why = wait_for("the missing namespace to be told", told)
         .await
         .unwrap();
+    assert!(why.contains("create the namespace") && why.contains("--namespace"));
     assert!(!nowhere.is_held());
+    // What is told anew is logged: nothing is, however often it is tried.
+    let first = nowhere.state();
+    for _ in 0..8 {
+        assert!(nowhere.changed().await);
+        assert_eq!(nowhere.state(), first);
+    }
 }
 
 #[tokio::test]

@@ -372,6 +372,7 @@ async fn what_it_cannot_use_it_names() {
         said.contains(&format!("cannot listen on {address}")),
         "{said}"
     );
+    assert_eq!(said.matches("os error").count(), 1, "{said}");
 
     let no_key = [
         "--tls-cert",
@@ -385,4 +386,23 @@ async fn what_it_cannot_use_it_names() {
     std::fs::write(folder.join("no-folder"), "").unwrap();
     let said = failure(&command(&folder.join("no-folder"), &[]), &folder).await;
     assert!(said.contains("cannot make the data directory"), "{said}");
+}
+
+#[tokio::test]
+async fn a_data_directory_is_one_servers_own() {
+    let server = Running::start(&[]).await;
+    let (_, value) = server.account_with_token(json!({"name": "t"})).await;
+    let second = folder();
+    std::fs::create_dir_all(&second).unwrap();
+    let said = failure(&command(&server.folder, &[]), &second).await;
+    let data = server.folder.join("data").display().to_string();
+    assert!(
+        said.contains(&format!("another server runs on the data directory {data}")),
+        "{said}"
+    );
+    assert!(said.contains("--data"), "{said}");
+    assert_eq!(server.get(&value, "/api/v1/me").await.0, 200);
+    server.process.kill().await.unwrap();
+    let server = Running::of(command(&server.folder, &[]), server.folder.clone()).await;
+    assert_eq!(server.get(&value, "/api/v1/me").await.0, 200);
 }

@@ -26,10 +26,9 @@ pub(super) fn connected<K: Connects>(
         configs,
         credential_expires,
     } = connection;
-    let findings: Vec<Finding> = credential_expires
-        .and_then(|expires| expiring(expires, now))
-        .into_iter()
-        .collect();
+    let expiring = credential_expires.and_then(|expires| expiring(expires, now));
+    let unused = object.is_closed().then(unused);
+    let findings: Vec<Finding> = expiring.into_iter().chain(unused).collect();
     let line = match configs.line() {
         Line::V1 => Some("1.x".to_owned()),
         Line::V2 => Some("2.x".to_owned()),
@@ -45,6 +44,12 @@ pub(super) fn connected<K: Connects>(
         credential_expiration_time: credential_expires.map(Time),
         ..after(object, None, &findings, now)
     }
+}
+
+/// It works, and yet whoever refers to it is refused.
+fn unused() -> Finding {
+    let message = "everything is as declared, but no namespace may use it yet: name some in spec.allowedNamespaces";
+    Finding::new(ConditionType::Ready, true, Reason::Synced, message)
 }
 
 fn expiring(expires: Timestamp, now: Timestamp) -> Option<Finding> {
@@ -66,7 +71,8 @@ pub(super) fn failed<K: Connects>(object: &K, stop: &Stop, now: Timestamp) -> In
 fn failure(url: &str, error: &Error) -> String {
     match error.reason() {
         Reason::BackendUnavailable => format!(
-            "{url} cannot be worked with ({error}): check spec.url, and that the backend runs there; tried again by itself"
+            "{url} cannot be worked with ({error}): check spec.url, and that the backend runs there; tried again by itself, at \
+             least once a minute"
         ),
         reason => format!("{error}; {}", mend(reason)),
     }
@@ -126,6 +132,7 @@ mod tests {
             assert!(said.starts_with("https://kestra.test cannot"), "{said}");
             assert!(said.contains(&outage.to_string()), "{said}");
             assert!(said.contains("check spec.url"), "{said}");
+            assert!(said.ends_with("at least once a minute"), "{said}");
         }
     }
 

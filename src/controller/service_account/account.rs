@@ -123,8 +123,8 @@ pub(super) async fn apply(
     wanted: &Wanted,
 ) -> Result<(PrincipalId, Age), Stop> {
     let (id, age) = match standing {
-        Standing::Refuse(reason) => {
-            return Err(named::refused(reason, Sort::Account, name).into());
+        Standing::Refuse(obstacle) => {
+            return Err(named::refused(obstacle, Sort::Account, name).into());
         }
         Standing::Create | Standing::Adopt(_) if pass.is_suspended() => {
             return Err(named::held_back().into());

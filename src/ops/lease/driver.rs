@@ -32,6 +32,7 @@ pub fn elect(api: Api<Lease>, candidate: Candidate, timing: Timing, clock: Clock
         clock,
         election,
         state,
+        uncreated: None,
         release: release.clone(),
     };
     tokio::spawn(driver.run());
@@ -49,6 +50,8 @@ struct Driver {
     clock: Clock,
     election: Election,
     state: watch::Sender<State>,
+    /// Why the Lease, which is not there, could not be created.
+    uncreated: Option<String>,
     release: CancellationToken,
 }
 
@@ -89,8 +92,12 @@ impl Driver {
         let (now, pause) = (Instant::now(), self.pause());
         match answer {
             Answer::Done(lease) => {
+                if lease.is_some() {
+                    self.uncreated = None;
+                }
                 self.election.saw(lease, now, pause);
-                self.publish(None);
+                // A Lease that is still not there does not end the trouble of creating it.
+                self.publish(self.uncreated.clone());
             }
             Answer::Refused(why) | Answer::Failed(why) => {
                 self.election.failed(sent, now, pause);
@@ -105,6 +112,7 @@ impl Driver {
         let (now, pause) = (Instant::now(), self.pause());
         match answer {
             Answer::Done(lease) => {
+                self.uncreated = None;
                 self.election.wrote(lease, sent, now, pause);
                 self.publish(None);
             }
@@ -116,6 +124,9 @@ impl Driver {
                 self.election.refused(now, pause);
             }
             Answer::Failed(why) => {
+                if lease.metadata.resource_version.is_none() {
+                    self.uncreated = Some(why.clone());
+                }
                 self.election.failed(sent, now, pause);
                 self.publish(Some(why));
             }
@@ -150,13 +161,27 @@ impl Driver {
             {
                 Answer::Refused(status.message)
             }
-            Ok(Err(error)) => Answer::Failed(explain(&error)),
+            Ok(Err(error)) => Answer::Failed(trouble(&error)),
             Err(_elapsed) => Answer::Failed(format!("no answer within {limit:?}")),
         }
     }
 
     fn pause(&self) -> std::time::Duration {
         self.timing.pause(rand::random())
+    }
+}
+
+/// What went wrong, with the mend where the namespace is missing.
+fn trouble(error: &kube::Error) -> String {
+    let why = explain(error);
+    let details = match error {
+        kube::Error::Api(status) => status.details.as_ref(),
+        _ => None,
+    };
+    if details.is_some_and(|details| details.kind == "namespaces") {
+        format!("{why}: create the namespace, or name another one with --namespace")
+    } else {
+        why
     }
 }
 

@@ -131,7 +131,7 @@ fn connect_options(dir: &Path) -> SqliteConnectOptions {
 }
 
 /// The directory holds hashes of credentials: nobody else has to read it.
-fn make_private(dir: &Path) -> std::io::Result<()> {
+pub(crate) fn make_private(dir: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new()
         .recursive(true)

@@ -1,6 +1,7 @@
 //! Guardrails: closed unless opened, judged by what is at the backend, and followed when they tighten.
 
 mod closed;
+mod documented;
 mod subjects;
 mod tightened;
 

@@ -194,3 +194,16 @@ async fn who_asks_for_too_much_blocks_nobody_and_is_woken_when_others_shrink() {
     scene.apply("ServiceAccount", "small", tokens(0)).await;
     scene.ready("ksa", "big").await;
 }
+
+#[tokio::test]
+async fn what_a_refused_object_loses_is_free_for_those_who_wait() {
+    let scene = Scene::with(json!({"guardrails": {"tokensPerNamespace": 2}})).await;
+    scene.apply("ServiceAccount", "first", tokens(1)).await;
+    scene.ready("ksa", "first").await;
+    scene.apply("ServiceAccount", "first", tokens(3)).await;
+    scene.complaint("ksa", "first", "QuotaExceeded").await;
+    scene.apply("ServiceAccount", "second", tokens(2)).await;
+    scene.complaint("ksa", "second", "QuotaExceeded").await;
+    scene.order("ksa", "first", "compromised", "leaked").await;
+    scene.ready("ksa", "second").await;
+}

@@ -50,7 +50,7 @@ impl Scene {
     }
 
     /// Has an order in an annotation.
-    async fn order(&self, kind: &str, name: &str, annotation: &str, value: &str) {
+    pub async fn order(&self, kind: &str, name: &str, annotation: &str, value: &str) {
         let key = format!("kestra-iam.dev/{annotation}");
         let fields = json!({"metadata": {"annotations": {key: value}}});
         self.patch(kind, name, fields).await;

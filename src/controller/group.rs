@@ -228,26 +228,30 @@ async fn create(pass: &mut Pass<Group>, backend: &Backend) -> Result<wire::Group
     let request = request(&name, description(pass));
     let group = match backend.client.create_group(&request).await {
         Ok(group) => group,
-        Err(error) => return Err(taken(backend, &name, error).await),
+        Err(error) => return Err(taken(pass, backend, &name, error).await),
     };
     note(pass, backend, &group);
     Ok(group)
 }
 
-/// A name that is taken although the lists did not show it: the next pass decides about it.
-async fn taken(backend: &Backend, name: &str, error: client::Error) -> Stop {
+/// A name that is taken although the lists did not show it: what is not to be left alone, the next pass takes.
+async fn taken(pass: &Pass<Group>, backend: &Backend, name: &str, error: client::Error) -> Stop {
     if !matches!(error, client::Error::Conflict { .. }) {
         return error.into();
     }
     match backend.client.find_group(name).await {
-        Ok(found) => {
-            if let Some(group) = found {
-                backend
-                    .inventory
-                    .write(|tables, stamp| tables.groups.put(group, stamp));
+        Ok(Some(group)) => {
+            let mark = group.description.clone();
+            backend
+                .inventory
+                .write(|tables, stamp| tables.groups.put(group, stamp));
+            let policy = pass.object.spec.adoption_policy;
+            match named::left_alone(pass, backend, name, policy, mark) {
+                Some(obstacle) => named::refused(obstacle, Sort::Group, name).into(),
+                None => error.into(),
             }
-            error.into()
         }
+        Ok(None) => error.into(),
         Err(error) => error.into(),
     }
 }

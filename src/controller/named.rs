@@ -9,7 +9,7 @@ use crate::api::condition::{ConditionType, Finding, Reason};
 use crate::api::policy::AdoptionPolicy;
 use crate::plan::claim::{Claimant, Obstacle};
 use crate::plan::mark::{self, Mark};
-use crate::plan::standing::{Seen, Standing, standing};
+use crate::plan::standing::{Candidate, Seen, Standing, standing};
 
 /// What to do about the thing of this name.
 pub fn plan<K: Kind, T>(
@@ -26,6 +26,28 @@ pub fn plan<K: Kind, T>(
         adoption: backend.guard(pass.namespace()).adoption(name),
     };
     standing(seen, &claimant)
+}
+
+/// Why something that was met with this description is left alone; `None` = it is not.
+pub fn left_alone<K: Kind>(
+    pass: &Pass<K>,
+    backend: &Backend,
+    name: &str,
+    policy: AdoptionPolicy,
+    description: Option<String>,
+) -> Option<Obstacle> {
+    let met = Candidate {
+        description,
+        it: (),
+    };
+    let seen = Seen {
+        known: None,
+        named: vec![met],
+    };
+    match plan(pass, backend, name, policy, seen) {
+        Standing::Refuse(obstacle) => Some(obstacle),
+        _ => None,
+    }
 }
 
 /// 404 means gone only from a server that shows, in the same pass, that it is the instance that it was.

@@ -235,9 +235,17 @@ async fn create(pass: &mut Pass<Role>, backend: &Backend) -> Result<(), Stop> {
 /// Looks for the name once more: unlike those of accounts and groups, the backend takes it a second time. What is found
 /// is judged by the next pass.
 async fn unused(pass: &mut Pass<Role>, backend: &Backend, name: &str) -> Result<(), Stop> {
+    let mut obstacle = Obstacle::Unknown;
     match backend.client.find_role(name).await {
         Ok(None) => return Ok(()),
         Ok(Some(role)) => {
+            let seen = Seen {
+                known: None,
+                named: find(backend, &role.id).await?.into_iter().collect(),
+            };
+            if let Standing::Refuse(found) = plan(pass, backend, seen) {
+                obstacle = found;
+            }
             backend
                 .inventory
                 .write(|tables, stamp| tables.roles.put(role, stamp));
@@ -246,7 +254,7 @@ async fn unused(pass: &mut Pass<Role>, backend: &Backend, name: &str) -> Result<
         Err(client::Error::Ambiguous { .. }) => {}
         Err(error) => return Err(error.into()),
     }
-    Err(named::refused(Obstacle::Unknown, Sort::Role, name).into())
+    Err(named::refused(obstacle, Sort::Role, name).into())
 }
 
 /// Writes down what the role was before anything of it is changed: a crash must not make it look like ours.

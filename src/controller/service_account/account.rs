@@ -167,7 +167,7 @@ async fn create(
     };
     let account = match backend.client.create_account(&spec).await {
         Ok(account) => account,
-        Err(error) => return Err(taken(backend, name, error).await),
+        Err(error) => return Err(taken(pass, backend, name, error).await),
     };
     let id = account.id.clone();
     note(backend, account);
@@ -175,16 +175,26 @@ async fn create(
     Ok(id)
 }
 
-/// A name that is taken although the lists did not show it: the next pass decides about it.
-async fn taken(backend: &Backend, name: &str, error: client::Error) -> Stop {
+/// A name that is taken although the lists did not show it: what is not to be left alone, the next pass takes.
+async fn taken(
+    pass: &Pass<ServiceAccount>,
+    backend: &Backend,
+    name: &str,
+    error: client::Error,
+) -> Stop {
     let is_conflict = matches!(error, client::Error::Conflict { .. });
     if !is_conflict && !matches!(error, client::Error::Invalid { .. }) {
         return error.into();
     }
     match backend.client.find_account(name).await {
         Ok(Some(account)) => {
+            let mark = account.description.clone();
             note(backend, account);
-            error.into()
+            let policy = pass.object.spec.adoption_policy;
+            match named::left_alone(pass, backend, name, policy, mark) {
+                Some(obstacle) => named::refused(obstacle, Sort::Account, name).into(),
+                None => error.into(),
+            }
         }
         Ok(None) if is_conflict => elsewhere(name).into(),
         Ok(None) => error.into(),

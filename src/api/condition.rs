@@ -151,6 +151,8 @@ pub enum Truth {
     True,
     /// It does not hold.
     False,
+    /// Nobody has looked.
+    Unknown,
 }
 
 impl Truth {
@@ -160,6 +162,7 @@ impl Truth {
         match self {
             Self::True => "True",
             Self::False => "False",
+            Self::Unknown => "Unknown",
         }
     }
 }

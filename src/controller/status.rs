@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::outcome::{Blocked, Down, Stop};
-use crate::api::condition::{self, ConditionType, Finding, Reason};
+use crate::api::condition::{self, ConditionType, Finding, Reason, Truth};
 
 /// The conditions that stay as they were if a pass says nothing of them, in the order in which they are shown.
 const STANDING: [ConditionType; 5] = [
@@ -49,7 +49,7 @@ pub enum TokensLive {
 pub fn conditions(pass: &Pass<'_>, now: Timestamp) -> Vec<Condition> {
     let mut findings = match pass.stop {
         None => well(),
-        Some(Stop::Blocked(blocked)) => waiting(blocked),
+        Some(Stop::Blocked(blocked)) => waiting(pass, blocked),
         Some(Stop::Down(down)) => down_with(pass, down),
         Some(Stop::Failed(error)) => failing(pass, error),
     };
@@ -114,7 +114,7 @@ fn well() -> Vec<Finding> {
     ]
 }
 
-fn waiting(blocked: &Blocked) -> Vec<Finding> {
+fn waiting(pass: &Pass<'_>, blocked: &Blocked) -> Vec<Finding> {
     let Blocked {
         condition,
         reason,
@@ -130,6 +130,11 @@ fn waiting(blocked: &Blocked) -> Vec<Finding> {
         .into_iter()
         .filter(|finding| passed.clone().any(|kind| kind == finding.kind))
         .collect();
+    // What earlier passes said of the rest need not be so any more.
+    let beyond = order.into_iter().skip_while(|kind| kind != condition);
+    let beyond = beyond.filter(|kind| condition::find(pass.old, *kind).is_some());
+    findings.extend(beyond.map(|kind| Finding::new(kind, Truth::Unknown, *reason, message)));
+    findings.retain(|finding| finding.kind != *condition);
     for kind in [*condition, ConditionType::Ready] {
         findings.push(Finding::new(kind, false, *reason, message));
     }
@@ -302,6 +307,20 @@ mod tests {
                 "Stalled=True/ReferenceNotFound"
             ]
         );
+    }
+
+    #[test]
+    fn what_waits_says_nothing_of_what_it_did_not_come_to() {
+        let ready = conditions(&pass(&[], None), at(1));
+        let blocked = Blocked::unresolved(Reason::ReferenceNotFound, "Group bots is not there");
+        let stop = Stop::Blocked(blocked);
+        let after = conditions(&pass(&ready, Some(&stop)), at(2));
+        let synced = "Synced=Unknown/ReferenceNotFound".to_owned();
+        assert!(shown(&after).contains(&synced), "{:?}", shown(&after));
+        let again = conditions(&pass(&after, Some(&stop)), at(3));
+        assert_eq!(again, after, "said once");
+        let back = conditions(&pass(&after, None), at(4));
+        assert!(condition::is_true(&back, ConditionType::Synced));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::ops::lease::NotLeading;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The API server refused a request or did not answer.
-    #[error("Kubernetes: cannot {operation}: {source}")]
+    #[error("Kubernetes: cannot {operation}: {}", words(source))]
     Kubernetes {
         /// What was being done.
         operation: &'static str,
@@ -123,11 +123,19 @@ impl Error {
     }
 }
 
+/// What went wrong in words made for people: kube's own text holds the whole answer as Rust prints it.
+fn words(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        other => other.to_string(),
+    }
+}
+
 fn wordless(error: kube::Error) -> kube::Error {
     let kube::Error::Api(mut status) = error else {
         return error;
     };
-    status.message = format!("it answered {}", status.code);
+    status.message = format!("it answered {} {}", status.code, status.reason);
     status.details = None;
     kube::Error::Api(status)
 }
@@ -181,6 +189,18 @@ mod tests {
         assert_eq!(error.retry_after(1, 0.0), Duration::from_secs(1));
         assert_eq!(error.retry_after(1, 1.0), Duration::from_secs(2));
         assert_eq!(error.retry_after(50, 1.0), Duration::from_mins(2));
+    }
+
+    #[test]
+    fn what_the_api_server_says_is_told_in_its_own_words() {
+        let status = kube::core::Status::failure("secrets are full", "Forbidden").with_code(403);
+        let source = Box::new(kube::Error::Api(Box::new(status)));
+        let operation = "write";
+        let error = Error::Kubernetes { operation, source };
+        let said = "Kubernetes: cannot write: secrets are full";
+        assert_eq!(error.to_string(), said);
+        let said = "Kubernetes: cannot write: it answered 403 Forbidden";
+        assert_eq!(error.without_quotes().to_string(), said);
     }
 
     #[test]

@@ -156,12 +156,30 @@ impl<K: Kind> Pass<K> {
             name: Some(name.to_owned()),
             ..ObjectReference::default()
         });
+        self.publish(EventType::Normal, reason, action, note, secret)
+            .await;
+    }
+
+    /// Warns people of something that no condition speaks of.
+    pub async fn warn(&self, reason: Reason, note: String) {
+        self.publish(EventType::Warning, reason, "Reconcile", note, None)
+            .await;
+    }
+
+    async fn publish(
+        &self,
+        type_: EventType,
+        reason: Reason,
+        action: &str,
+        note: String,
+        secondary: Option<ObjectReference>,
+    ) {
         let event = Event {
-            type_: EventType::Normal,
+            type_,
             reason: reason.as_str().to_owned(),
             note: Some(note),
             action: action.to_owned(),
-            secondary: secret,
+            secondary,
         };
         let regarding = self.object.object_ref(&());
         self.context.publish(regarding, &event).await;

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 
 use super::referrers::{Key, KindName};
+use crate::api::condition::Reason;
 use crate::iam::model::TokenId;
 
 /// What is remembered of one entry.
@@ -17,6 +18,10 @@ pub struct EntryMemory {
     pub unanswered_publish: Option<Timestamp>,
     /// When tokens were issued of late that could not be published and were revoked.
     pub vain: Vec<Timestamp>,
+    /// Why the last of them could not be published.
+    pub vain_because: Option<(Reason, String)>,
+    /// Of which orders to entries that are not there people were told, by annotation.
+    pub unheeded: HashMap<&'static str, String>,
     /// When its tokens were listed last.
     pub listed: Option<Timestamp>,
     /// An expiry that moved since the token was published.
@@ -27,8 +32,9 @@ pub struct EntryMemory {
 const VAIN: usize = 8;
 
 impl EntryMemory {
-    /// Notes a token that was issued for nothing.
-    pub fn in_vain(&mut self, now: Timestamp) {
+    /// Notes a token that was issued for nothing, and why.
+    pub fn in_vain(&mut self, now: Timestamp, because: Option<(Reason, String)>) {
+        self.vain_because = because;
         self.vain.push(now);
         let surplus = self.vain.len().saturating_sub(VAIN);
         self.vain.drain(..surplus);

@@ -38,7 +38,12 @@ async fn told(scene: &Scene, kind: &str, name: &str, reason: &str) -> Vec<String
 }
 
 /// Waits until Events of this reason were written, as many times as given in all.
-async fn times(scene: &Scene, (kind, name): (&str, &str), reason: &str, times: i64) -> Vec<String> {
+pub async fn times(
+    scene: &Scene,
+    (kind, name): (&str, &str),
+    reason: &str,
+    times: i64,
+) -> Vec<String> {
     let what = format!("{times} times {reason} about {name}");
     let count = |told: &str| {
         let times = told

@@ -49,7 +49,7 @@ pub enum Verdict {
     Lose,
     /// It passes, and its answer never comes.
     Hold,
-    /// It passes, and its answer comes once everything passes again.
+    /// It passes, and its answer comes once it is released.
     Wait,
     /// It does not pass, and there is no answer.
     Silence,
@@ -114,6 +114,11 @@ impl Gate {
     /// Lets everything pass again.
     pub fn open(&self) {
         self.rule(|_, _| Verdict::Pass);
+        self.release();
+    }
+
+    /// Lets the answers go that wait.
+    pub fn release(&self) {
         self.inner.opened.send_replace(());
     }
 

@@ -5,6 +5,7 @@ use kube::ResourceExt;
 use tracing::warn;
 
 use crate::api::ServiceAccount;
+use crate::api::condition::Reason;
 use crate::api::names::{COMPROMISED, ROTATE_REQUESTED_AT};
 use crate::api::token::TokenEntry;
 use crate::api::token_status;
@@ -50,6 +51,7 @@ pub(super) async fn keep(
         let kept = keep_one(pass, backend, &mut ledger, holder.name, entry, activity).await;
         result = first_of(pass, result, kept);
     }
+    tell_unheeded(pass).await;
     let removed = remove_others(pass, backend, &mut ledger, &entries).await;
     summarise(pass, &entries, &ledger);
     first_of(pass, result, removed)
@@ -150,6 +152,38 @@ fn requests(object: &ServiceAccount, entry: &str) -> Requests {
         rotate: asked(ROTATE_REQUESTED_AT),
         compromised: asked(COMPROMISED),
     }
+}
+
+/// Tells people once of each order to an entry that is not there.
+async fn tell_unheeded(pass: &Pass<ServiceAccount>) {
+    let (memory, key) = (&pass.context.memory, pass.key());
+    for annotation in [ROTATE_REQUESTED_AT, COMPROMISED] {
+        let Some(order) = pass.object.annotations().get(annotation) else {
+            continue;
+        };
+        let of = order.split_once('=').map(|(of, _)| of);
+        let Some(of) = of.filter(|of| !is_known(pass, of)) else {
+            continue;
+        };
+        let told = memory.entry(&key, ACCOUNT).unheeded;
+        if told.get(annotation) != Some(order) {
+            let note = format!(
+                "annotation {annotation} is for token {of}, which is not in spec.tokens: nothing is done about it. For \
+                 one token write <name>=<value>, for all a value without ="
+            );
+            pass.warn(Reason::Invalid, note).await;
+            let note = |memory: &mut EntryMemory| {
+                memory.unheeded.insert(annotation, order.clone());
+            };
+            memory.remember(&key, ACCOUNT, note);
+        }
+    }
+}
+
+fn is_known(pass: &Pass<ServiceAccount>, entry: &str) -> bool {
+    let mut wanted = pass.object.spec.tokens.iter();
+    let mut known = pass.status.tokens.iter();
+    wanted.any(|token| token.name == entry) || known.any(|token| token.name == entry)
 }
 
 /// What the status says of all tokens together.

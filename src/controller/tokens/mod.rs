@@ -28,9 +28,10 @@ use self::round::Round;
 use super::backend::Backend;
 use super::kind::{Kind, Pass};
 use super::outcome::Stop;
+use crate::api::condition::Reason;
 use crate::api::token_status::TokenStatus;
 use crate::plan::mark::{Mark, TokenMark};
-use crate::plan::token::{Activity, Plan, Policy, Requests, Step, look, plan};
+use crate::plan::token::{Activity, Hold, Plan, Policy, Requests, Step, look, plan};
 
 /// So many steps are taken in one pass; what is left is for the next.
 const STEPS: usize = 32;
@@ -102,32 +103,38 @@ pub async fn keep<K: TokenHolder>(
     ledger: &mut Ledger,
     entry: &Entry<'_>,
 ) -> Result<(), Stop> {
-    work(pass, backend, ledger, entry).await?;
-    if entry.activity != Activity::Suspended {
+    let hold = work(pass, backend, ledger, entry).await?;
+    let compromised = entry.requests.compromised.as_deref();
+    let is_conflict = hold.is_some_and(|hold| hold.reason == Reason::SecretConflict);
+    if is_conflict && is_compromised(pass, entry.name, compromised) {
+        // Nothing can be published, and no compromised token may live on until it can.
+        remove(pass, backend, ledger, entry.name, compromised).await?;
+    } else if entry.activity != Activity::Suspended {
         removal::tidy(pass, entry).await?;
     }
     Ok(())
 }
 
+/// Answers with what a wanted token waits for.
 async fn work<K: TokenHolder>(
     pass: &mut Pass<K>,
     backend: &Backend,
     ledger: &mut Ledger,
     entry: &Entry<'_>,
-) -> Result<(), Stop> {
+) -> Result<Option<Hold>, Stop> {
     let mut round = Round::begin(pass, backend, ledger, entry).await?;
     for _ in 0..STEPS {
         let plan = round.plan().await?;
         round.note(&plan);
         let Some(step) = &plan.step else {
             round.report(&plan);
-            return Ok(());
+            return Ok(plan.hold);
         };
         round.take(step, &plan).await?;
     }
     let now = round.pass.context.clock.now();
     round.pass.wake_at(now);
-    Ok(())
+    Ok(None)
 }
 
 impl<K: TokenHolder> Round<'_, K> {

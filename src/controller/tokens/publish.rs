@@ -65,6 +65,9 @@ impl<K: TokenHolder> Round<'_, K> {
         }
         // Every send of ours was answered by a conflict, so nobody can hold our token.
         self.revoke_token(&ours.id).await?;
+        let now = self.now();
+        self.remember(|memory| memory.in_vain(now, None));
+        self.sight.seen.vain.push(now);
         self.tell(&ours.id, End::Settled).await;
         Ok(Some(Published::Lost))
     }

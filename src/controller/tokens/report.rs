@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::TokenHolder;
 use super::round::Round;
-use crate::api::condition::{ConditionType, Finding, Reason};
+use crate::api::condition::{self, ConditionType, Finding, Reason};
 use crate::plan::token::{Hold, InUse, Plan, Urgency};
 
 impl<K: TokenHolder> Round<'_, K> {
@@ -26,12 +26,23 @@ impl<K: TokenHolder> Round<'_, K> {
             self.pass.wake_at(next.unwrap_or(now));
         }
         let label = self.entry.label();
-        let held = plan
-            .hold
-            .map(|hold| held(hold, &label, self.entry.dressing.name, plan));
+        let held = plan.hold.map(|hold| {
+            let known = self
+                .pass
+                .context
+                .memory
+                .entry(&self.pass.key(), self.entry.name);
+            match known.vain_because.filter(|_| is_paced(hold)) {
+                Some((reason, why)) => in_vain(hold, &label, reason, &why),
+                None => held(hold, &label, self.entry.dressing.name, plan),
+            }
+        });
         let findings = &mut self.pass.findings;
         findings.extend(held.into_iter().flatten());
         findings.extend(plan.in_use.as_ref().map(|it| still_used(&label, it)));
+        if plan.hold.is_none() {
+            self.tell_no_wait(&label);
+        }
         if plan.schedule.is_some_and(|schedule| schedule.capped) {
             let message = format!(
                 "the backend granted {label} less than the lifetime that was asked for: see its expirationTime"
@@ -39,27 +50,66 @@ impl<K: TokenHolder> Round<'_, K> {
             self.tell_issued(Reason::LifetimeCapped, &message);
         }
     }
+
+    /// What waited for an overlap waits no more.
+    fn tell_no_wait(&mut self, label: &str) {
+        let kind = ConditionType::TokenIssued;
+        let conditions = self.pass.object.status().map(K::conditions);
+        let told = conditions.and_then(|(conditions, _)| condition::find(conditions, kind));
+        let waited = told.is_some_and(|it| it.reason == Reason::OverlapInProgress.as_str());
+        if waited && !self.pass.findings.iter().any(|it| it.kind == kind) {
+            let message = format!("{label} is in Secret {}", self.entry.dressing.name);
+            self.tell_issued(Reason::Issued, &message);
+        }
+    }
+}
+
+/// Whether it is held back because too many tokens were issued before.
+const fn is_paced(hold: Hold) -> bool {
+    matches!(hold.reason, Reason::NotDue | Reason::IssueLoop)
+}
+
+/// What it means that tokens were issued that could not be published: why, and when the next one is tried.
+fn in_vain(hold: Hold, label: &str, reason: Reason, why: &str) -> Vec<Finding> {
+    let until = until(hold);
+    let message = format!("{label} could not be issued: {why}; the next try waits{until}");
+    let finding = |kind, truth| Finding::new(kind, truth, reason, message.as_str());
+    let ready = is_urgent(hold).then(|| finding(ConditionType::Ready, false));
+    let rest = [
+        finding(ConditionType::Synced, false),
+        finding(ConditionType::TokenIssued, false),
+        finding(ConditionType::Stalled, true),
+    ];
+    ready.into_iter().chain(rest).collect()
+}
+
+fn until(hold: Hold) -> String {
+    hold.until
+        .map_or_else(String::new, |until| format!(" until {}", Second(until)))
+}
+
+/// Whether consumers have no working token meanwhile.
+fn is_urgent(hold: Hold) -> bool {
+    hold.wanted
+        .is_some_and(|cause| cause.urgency == Urgency::Urgent)
 }
 
 /// What it means that a token is wanted and not issued. Consumers who have no working token are told by `Ready`.
 fn held(hold: Hold, label: &str, secret: &str, plan: &Plan) -> Vec<Finding> {
     let reason = hold.reason;
     let finding = |kind, truth, message: &str| Finding::new(kind, truth, reason, message);
-    let until = hold
-        .until
-        .map_or_else(String::new, |until| format!(" until {}", Second(until)));
+    let until = until(hold);
     let wanted = hold
         .wanted
         .map_or_else(String::new, |cause| format!(" ({})", cause.reason));
-    let is_urgent = hold
-        .wanted
-        .is_some_and(|cause| cause.urgency == Urgency::Urgent);
+    let is_urgent = is_urgent(hold);
     let not_ready =
         |message: &str| is_urgent.then(|| finding(ConditionType::Ready, false, message));
     match reason {
         Reason::SecretConflict => {
             let message = format!(
-                "Secret {secret} exists and is not ours: delete it, or name another one in secret.name of {label}"
+                "Secret {secret} exists and is not ours: delete it, or name another one in secret.name of {label}; looked \
+                 at again within minutes, and at once when this object changes"
             );
             vec![
                 finding(ConditionType::Ready, false, &message),
@@ -91,6 +141,16 @@ fn held(hold: Hold, label: &str, secret: &str, plan: &Plan) -> Vec<Finding> {
         Reason::TokenLost => {
             let message = format!("the backend refuses {label}; looked at again{until}");
             vec![finding(ConditionType::Reconciling, true, &message)]
+        }
+        // Hours of waiting by design are no work under way: whoever waits for the object would wait for them.
+        Reason::OverlapInProgress => {
+            let latest = hold.until.map_or_else(String::new, |until| {
+                format!(", {} at the latest", Second(until))
+            });
+            let message = format!(
+                "{label} is to be replaced{wanted}, which waits until the overlap before has ended{latest}"
+            );
+            vec![finding(ConditionType::TokenIssued, true, &message)]
         }
         _ => {
             let message = format!("{label} is to be replaced{wanted}, which waits{until}");

@@ -56,7 +56,8 @@ impl<K: TokenHolder> Round<'_, K> {
         match self.revoke_token(id).await {
             Ok(()) => {
                 let now = self.now();
-                self.remember(|memory| memory.in_vain(now));
+                let because = (stop.reason(), stop.message());
+                self.remember(|memory| memory.in_vain(now, Some(because)));
                 self.tell(id, End::Settled).await;
                 stop
             }

@@ -171,6 +171,7 @@ impl<'r, K: TokenHolder> Round<'r, K> {
     pub(super) fn published(&mut self, metadata: ObjectMeta, recorded: Recorded, now: Timestamp) {
         self.wrote(metadata, recorded);
         self.sight.published = Some(now);
+        self.remember(|memory| memory.vain_because = None);
         self.checked(Check::Works);
     }
 

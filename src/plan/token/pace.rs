@@ -30,8 +30,12 @@ pub(super) fn issues(seen: &Observed, now: Timestamp) -> Vec<Timestamp> {
     let vain = vain.map(|retired| retired.issued);
     let unknown = retire::unlisted(seen).map(|listed| listed.issued);
     let all = counted.copied().chain(vain).chain(unknown);
-    let all = all.chain(seen.vain.iter().copied());
-    let mut issues: Vec<Timestamp> = all.filter(|issued| after(*issued, WINDOW) > now).collect();
+    within_window(all.chain(seen.vain.iter().copied()).collect(), now)
+}
+
+/// The latest of them that still count.
+fn within_window(mut issues: Vec<Timestamp>, now: Timestamp) -> Vec<Timestamp> {
+    issues.retain(|issued| after(*issued, WINDOW) > now);
     issues.sort_unstable();
     issues.dedup();
     issues.split_off(issues.len().saturating_sub(LOOP))
@@ -51,14 +55,21 @@ pub(super) fn is_in_turn(reason: Reason, seen: &Observed, pace: Pace) -> bool {
     }
 }
 
-/// What holds an issue back, if too many went before it. A compromised token cannot wait.
+/// What holds an issue back, if too many went before it. A compromised token and a rotation on schedule cannot wait, but
+/// for issues in vain: one more would be in vain too.
 pub(super) fn hold(seen: &Observed, cause: Cause, pace: Pace, now: Timestamp) -> Option<Hold> {
     let on_schedule = cause.reason == Reason::Rotated && is_in_turn(cause.reason, seen, pace);
-    if on_schedule || cause.reason == Reason::Compromised {
-        return None;
-    }
-    let issues = issues(seen, now);
-    let until = allowed(&issues, pace);
+    let (issues, until) = if on_schedule || cause.reason == Reason::Compromised {
+        let vain = within_window(seen.vain.clone(), now);
+        let until = allowed(&vain, pace);
+        let spent = vain.last().zip(seen.expires().filter(|_| on_schedule));
+        let halfway = spent.map(|(last, end)| after(*last, end.duration_since(*last) / 2));
+        (vain, halfway.map_or(until, |halfway| until.min(halfway)))
+    } else {
+        let issues = issues(seen, now);
+        let until = allowed(&issues, pace);
+        (issues, until)
+    };
     let reason = if issues.len() >= LOOP {
         Reason::IssueLoop
     } else {

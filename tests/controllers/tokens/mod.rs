@@ -6,6 +6,7 @@ mod damage;
 mod entries;
 mod orders;
 mod owners;
+mod pace;
 mod publishing;
 mod refused;
 mod secrecy;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{brisk, patient, same};
+use crate::events::times;
 use crate::scene::{Scene, find};
 
 #[tokio::test]
@@ -37,12 +38,13 @@ async fn a_second_rotation_waits_for_the_overlap_of_the_first_and_says_so() {
     let second = scene.other_value("ci-default", &first).await;
     scene.order("ksa", "ci", "rotate-requested-at", "2").await;
     let object = scene
-        .condition("ksa", "ci", "Reconciling", "True", "OverlapInProgress")
+        .condition("ksa", "ci", "TokenIssued", "True", "OverlapInProgress")
         .await;
-    let message = find(&object, "Reconciling")["message"].clone();
+    let message = find(&object, "TokenIssued")["message"].clone();
     let message = message.as_str().unwrap();
     assert!(message.contains("RotateRequested"), "{message}");
     assert_eq!(find(&object, "Ready")["status"], "True");
+    assert_eq!(find(&object, "Reconciling"), Value::Null, "not for hours");
     assert!(same(&scene.value("ci-default").await, &second));
     assert_eq!(scene.tokens(&id).await.len(), 2, "two are the most");
 }
@@ -65,6 +67,46 @@ async fn compromised_tokens_end_at_once_also_under_suspension() {
     assert_eq!(entry["handledCompromised"], "leaked");
     assert_eq!(entry["compromisedGeneration"], 3);
     assert_eq!(scene.tokens(&id).await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_order_to_an_entry_that_is_not_there_is_told_of() {
+    let scene = Scene::new().await;
+    scene.account("ci", json!([brisk("default")])).await;
+    let value = scene.value("ci-default").await;
+    scene.order("ksa", "ci", "compromised", "leak=ci").await;
+    let told = times(&scene, ("ServiceAccount", "ci"), "Invalid", 1).await;
+    let said = "Warning x1 annotation kestra-iam.dev/compromised is for token leak, which is not in spec.tokens";
+    assert!(told[0].starts_with(said), "{told:?}");
+    scene
+        .order("ksa", "ci", "rotate-requested-at", "default=1")
+        .await;
+    scene.other_value("ci-default", &value).await;
+    times(&scene, ("ServiceAccount", "ci"), "Invalid", 1).await;
+}
+
+#[tokio::test]
+async fn a_compromised_token_ends_also_where_its_successor_has_no_place() {
+    let scene = Scene::new().await;
+    let id = scene.account("ci", json!([patient("default")])).await;
+    let value = scene.value("ci-default").await;
+    let foreign = json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": {"name": "taken", "namespace": scene.namespace}, "stringData": {"their": "own"},
+    });
+    scene.world.apply(&foreign).await;
+    let mut moved = patient("default");
+    moved["secret"] = json!({"name": "taken"});
+    let spec = json!({"tokens": [moved]});
+    scene.apply("ServiceAccount", "ci", spec).await;
+    scene.complaint("ksa", "ci", "SecretConflict").await;
+    assert!(scene.works(&value).await);
+    scene.order("ksa", "ci", "compromised", "leaked").await;
+    scene.gone("secret", "ci-default").await;
+    assert!(!scene.works(&value).await);
+    assert!(scene.tokens(&id).await.is_empty());
+    let taken = scene.get("secret", "taken").await.unwrap();
+    assert!(taken["data"]["token"].is_null(), "theirs is untouched");
 }
 
 #[tokio::test]

@@ -152,6 +152,29 @@ fn schedules_and_compromises_do_not_wait_for_the_pace() {
 }
 
 #[test]
+fn schedules_and_compromises_wait_if_the_tokens_before_were_in_vain() {
+    let mut seen = steady();
+    let schedule = decide(&seen, START).schedule.unwrap();
+    let (due, end) = (schedule.due.unwrap(), schedule.expires.unwrap());
+    seen.vain = (0..3).map(|number| due + MINUTE * number).collect();
+    let plan = decide(&seen, due + MINUTE * 2);
+    assert_eq!(held(&plan), (Reason::NotDue, Some(Reason::Rotated)));
+    assert_eq!(plan.hold.unwrap().until, Some(due + MINUTE * 3));
+    // No pause is longer than half of the validity that is left.
+    seen.vain = (0..3).map(|_| end - MINUTE).collect();
+    let times = (1..4).map(|number| end - MINUTE - SignedDuration::from_secs(number));
+    seen.vain.extend(times);
+    let plan = decide(&seen, end - MINUTE);
+    let half = end - MINUTE / 2;
+    assert_eq!(plan.hold.unwrap().until, Some(half));
+    let mut seen = steady();
+    seen.vain = (0..3).map(|number| START + MINUTE * number).collect();
+    seen.requests.compromised = Some("leak".into());
+    let plan = decide(&seen, START + MINUTE * 2);
+    assert_eq!(held(&plan), (Reason::NotDue, Some(Reason::Compromised)));
+}
+
+#[test]
 fn a_backend_that_grants_seconds_makes_no_storm() {
     let mut seen = after_issues(&[0, 1, 2]);
     seen.requests.rotate = None;

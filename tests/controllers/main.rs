@@ -18,6 +18,7 @@ mod gate;
 mod guardrails;
 mod instances;
 mod kinds;
+mod leading;
 mod metrics;
 mod references;
 mod scene;

@@ -72,6 +72,7 @@ impl<'r, K: TokenHolder> Round<'r, K> {
         let next_look = sight::next_look(self.pass, self.backend, at);
         let seen = &mut self.sight.seen;
         seen.listed = self.ledger.of_entry(self.pass, self.entry.name);
+        seen.listed_at = Some(at);
         seen.next_look = next_look;
         let current = seen.current();
         let listed = current.and_then(|current| seen.listing_of(&current.id));

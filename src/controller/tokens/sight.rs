@@ -89,6 +89,7 @@ fn observed<K: Kind>(
         secret: secret(pass, entry, metadata),
         recorded,
         listed: None,
+        listed_at: None,
         check: None,
         refused_since: memory.refused_since,
         vain: memory.vain,

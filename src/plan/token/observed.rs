@@ -16,6 +16,8 @@ pub struct Observed {
     pub recorded: Option<Recorded>,
     /// The tokens of this entry that a list made in this pass shows; `None` = not listed.
     pub listed: Option<Vec<Listed>>,
+    /// When that list was asked for: what was used since does not show in it.
+    pub listed_at: Option<Timestamp>,
     /// Whether the Secret's value authenticates; `None` = not tried in this pass.
     pub check: Option<Check>,
     /// When the Secret's value was first refused, if it never worked since.

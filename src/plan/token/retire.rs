@@ -1,6 +1,6 @@
 //! What becomes of tokens that are not current: entered into the history, then revoked when their time has come.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::schedule::after;
 use super::{Activity, Current, End, History, Listed, Observed, Policy, Retired, SecretSeen, pace};
@@ -70,15 +70,20 @@ pub(super) fn judge(
     let last_used = seen
         .listing_of(&retired.id)
         .and_then(|listed| listed.last_used);
+    // Whoever used it since the list was asked for does not show there.
+    let as_of = seen.listed_at.map_or(now, |listed| listed.min(now));
     let quiet = last_used.map(|used| after(used, policy.overlap.quiet));
-    match quiet.filter(|quiet| *quiet > now && now < overlap.latest) {
+    match quiet.filter(|quiet| *quiet > as_of && now < overlap.latest) {
         Some(quiet) => Verdict::Keep {
-            until: quiet.min(overlap.latest),
+            until: quiet.max(after(now, AGAIN)).min(overlap.latest),
             in_use: last_used,
         },
         None => Verdict::Revoke,
     }
 }
+
+/// How soon a list that is too old to tell is made anew.
+const AGAIN: SignedDuration = SignedDuration::from_secs(1);
 
 /// When a retired token ends. The overlap's minimum counts from when the publish of its successor is known to have
 /// happened, its maximum from when that was sent; what validity is left bounds both.

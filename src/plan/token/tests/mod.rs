@@ -102,6 +102,7 @@ fn steady() -> Observed {
             ..Recorded::default()
         }),
         listed: None,
+        listed_at: None,
         check: None,
         refused_since: None,
         vain: Vec::new(),

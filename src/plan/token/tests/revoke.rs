@@ -43,6 +43,18 @@ fn a_token_in_use_is_kept_until_it_is_quiet_and_told_of() {
 }
 
 #[test]
+fn a_list_tells_nothing_of_uses_after_it_was_asked_for() {
+    let mut seen = used(rotated(), START + MINUTE * 50);
+    seen.listed_at = Some(START + MINUTE * 64);
+    let now = START + MINUTE * 70;
+    let plan = decide(&seen, now);
+    let again = now + SignedDuration::from_secs(1);
+    assert_eq!((revoked(&plan), plan.next), (None, Some(again)));
+    seen.listed_at = Some(START + MINUTE * 65);
+    assert_eq!(revoked(&decide(&seen, now)), Some("t1"));
+}
+
+#[test]
 fn use_within_the_minimum_is_no_news() {
     let seen = used(rotated(), START + MINUTE * 30);
     assert_eq!(decide(&seen, START + MINUTE * 31).in_use, None);

@@ -312,7 +312,7 @@ impl World {
             last_used: token.last_used,
             extended: token.extended,
         });
-        seen.listed = Some(listed.collect());
+        (seen.listed, seen.listed_at) = (Some(listed.collect()), Some(self.now));
         seen.next_look = turn("seed", self.now, HOUR);
         self.memory.listed = Some(self.now);
         let current = seen

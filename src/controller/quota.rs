@@ -125,10 +125,14 @@ fn decide<K: Claimant>(pass: &Pass<K>, backend: &Backend) -> (Result<(), Refusal
     let mut taken = pass.context.places.lock();
     let places = taken.entry(pass.namespace().to_owned()).or_default();
     let claim = Claim::of(&pass.object, places);
-    let others = claim.against(&others(pass, places));
-    let judged = backend
-        .guard(pass.namespace())
-        .token_count(claim.asks, others);
+    let guard = backend.guard(pass.namespace());
+    // All objects are looked through only where their number matters.
+    let others = if guard.limits_tokens() {
+        claim.against(&others(pass, places))
+    } else {
+        0
+    };
+    let judged = guard.token_count(claim.asks, others);
     let place = match &judged {
         Ok(()) => claim.granted(),
         Err(_) => claim.refused(has(&pass.object)),

@@ -194,6 +194,13 @@ impl Guard<'_> {
         )
     }
 
+    /// Whether the number of tokens is limited at all.
+    #[must_use]
+    pub fn limits_tokens(&self) -> bool {
+        let limit = self.rules.and_then(|rules| rules.tokens_per_namespace);
+        limit.is_some()
+    }
+
     /// Whether an object may hold as many tokens as it asks for beside those that `others` of its namespace hold.
     pub fn token_count(&self, asks: usize, others: usize) -> Result<(), Refusal> {
         let Some(most) = self.rules.and_then(|rules| rules.tokens_per_namespace) else {

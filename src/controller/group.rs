@@ -241,18 +241,32 @@ async fn taken(pass: &Pass<Group>, backend: &Backend, name: &str, error: client:
     }
     match backend.client.find_group(name).await {
         Ok(Some(group)) => {
-            let mark = group.description.clone();
+            let id = group.id.clone();
             backend
                 .inventory
                 .write(|tables, stamp| tables.groups.put(group, stamp));
-            let policy = pass.object.spec.adoption_policy;
-            match named::left_alone(pass, backend, name, policy, mark) {
-                Some(obstacle) => named::refused(obstacle, Sort::Group, name).into(),
-                None => error.into(),
-            }
+            refused(pass, backend, &id, name)
+                .await
+                .unwrap_or_else(|| error.into())
         }
         Ok(None) => error.into(),
         Err(error) => error.into(),
+    }
+}
+
+/// Why a group that was met by name is left alone. Lists do not show descriptions.
+async fn refused(pass: &Pass<Group>, backend: &Backend, id: &GroupId, name: &str) -> Option<Stop> {
+    let found = match find(backend, id).await {
+        Ok(found) => found,
+        Err(error) => return Some(error.into()),
+    };
+    let seen = Seen {
+        known: None,
+        named: found.into_iter().collect(),
+    };
+    match plan(pass, backend, seen) {
+        Standing::Refuse(obstacle) => Some(named::refused(obstacle, Sort::Group, name).into()),
+        _ => None,
     }
 }
 

@@ -7,6 +7,7 @@ mod looks;
 mod overlap;
 mod properties;
 mod revoke;
+mod search;
 mod unknown;
 mod world;
 

@@ -1,0 +1,78 @@
+//! How a token gets into the Secret, and who has won if somebody else wrote it meanwhile: mirrors
+//! `controller::tokens::publish`.
+
+use std::rc::Rc;
+
+use super::servers::Answer;
+use super::state::{Minted, Put, Read, Request, State, Then, Trial};
+use super::*;
+use super::{Mutant, Setup};
+
+/// So often a conflicting publish is tried: `publish::PUBLISHES`.
+const PUBLISHES: usize = 3;
+
+impl State {
+    pub(super) fn publish(&mut self, minted: Rc<Minted>) {
+        let pass = self.pass();
+        let on = pass.version();
+        pass.awaits = Request::Put(Put { minted, on });
+    }
+
+    /// `revoke::discard`, or the loser's part of `publish::conflict`.
+    pub(super) fn give_up(&mut self, minted: &Minted, then: Then) {
+        let (id, end) = (minted.current.id.clone(), End::Settled);
+        self.pass().awaits = Request::Revoke { id, end, then };
+    }
+
+    /// The loop of `publish::publish`.
+    pub(super) fn publish_again(&mut self, minted: &Minted) {
+        let conflicts = minted.conflicts + 1;
+        if conflicts == PUBLISHES {
+            return self.end();
+        }
+        let minted = Minted {
+            conflicts,
+            ..minted.clone()
+        };
+        self.publish(Rc::new(minted));
+    }
+
+    /// `publish::conflict`: whose token is in the Secret now?
+    pub(super) fn conflict(&mut self, ours: &Rc<Minted>, value: Option<TokenId>, setup: &Setup) {
+        let id = &ours.current.id;
+        let history = self.pass().seen.history().cloned();
+        let named = history.filter(|history| history.current.id == *id);
+        let (holds, version) = (value.as_ref() == Some(id), self.pass().version());
+        match (named, value, version) {
+            (Some(history), _, Some(version)) if holds => self.won(&history, version, setup),
+            (None, Some(winner), _) if !holds => {
+                self.pass().awaits = Request::Try(winner, Trial::Winner(Rc::clone(ours)));
+            }
+            _ => self.publish_again(ours),
+        }
+    }
+
+    /// `publish::won`
+    fn won(&mut self, history: &History, version: u32, setup: &Setup) {
+        let now = self.instant();
+        let pass = self.pass();
+        let text = Some(version.to_string());
+        let recorded = Recorded::published(&pass.seen, history, text, now);
+        pass.wrote(history, version, recorded);
+        self.checked(Check::Works);
+        self.proceed(setup);
+    }
+
+    pub(super) fn put_answered(&mut self, put: &Put, answer: &Answer, setup: &Setup) {
+        match answer {
+            Answer::Done(version) => self.won(&put.minted.history(), *version, setup),
+            Answer::Conflict if setup.mutant == Some(Mutant::NoSecondLook) => {
+                self.give_up(&put.minted, Then::Lost);
+            }
+            Answer::Conflict => {
+                self.pass().awaits = Request::Read(Read::Conflict(Rc::clone(&put.minted)));
+            }
+            _ => self.give_up(&put.minted, Then::Stop),
+        }
+    }
+}

@@ -59,10 +59,11 @@ impl Error {
         }
     }
 
-    /// Whether the object changed under us: the next pass sees it as it is.
+    /// Whether the object changed under us, or is there although it was not: the next look shows it as it is.
     #[must_use]
     pub fn is_conflict(&self) -> bool {
-        self.status().is_some_and(kube::core::Status::is_conflict)
+        self.status()
+            .is_some_and(|status| status.is_conflict() || status.is_already_exists())
     }
 
     /// Whether the thing that was asked for is not there.
@@ -201,6 +202,19 @@ mod tests {
         assert_eq!(error.to_string(), said);
         let said = "Kubernetes: cannot write: it answered 403 Forbidden";
         assert_eq!(error.without_quotes().to_string(), said);
+    }
+
+    #[test]
+    fn a_conflict_is_an_object_that_changed_or_that_somebody_made_meanwhile() {
+        let refused = |reason: &str, code| {
+            let status = kube::core::Status::failure("no", reason).with_code(code);
+            Err::<(), _>(kube::Error::Api(status.boxed()))
+                .during("write")
+                .unwrap_err()
+        };
+        assert!(refused("Conflict", 409).is_conflict());
+        assert!(refused("AlreadyExists", 409).is_conflict());
+        assert!(!refused("Invalid", 422).is_conflict());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::controller::error::Error;
 use crate::controller::outcome::Stop;
 use crate::iam::client::Check;
 use crate::iam::model::TokenValue;
-use crate::plan::token::{Current, End, History, Issue, Recorded, SecretSeen};
+use crate::plan::token::{Contest, Current, End, Held, History, Issue, Recorded, contest};
 
 /// So often a conflicting publish is tried anew over a Secret whose token is dead.
 const PUBLISHES: usize = 3;
@@ -38,7 +38,7 @@ impl<K: TokenHolder> Round<'_, K> {
                 Err(error) if error.is_conflict() => {}
                 Err(error) => return Err(self.unpublished(&current, error).await),
             }
-            if let Some(published) = self.conflict(&current).await? {
+            if let Some(published) = self.conflict(&current, value).await? {
                 return Ok(published);
             }
         }
@@ -47,20 +47,29 @@ impl<K: TokenHolder> Round<'_, K> {
     }
 
     /// A conflict: whose token is in the Secret now? `None` = a dead one or none at all, publish over it.
-    async fn conflict(&mut self, ours: &Current) -> Result<Option<Published>, Stop> {
+    async fn conflict(
+        &mut self,
+        ours: &Current,
+        value: &TokenValue,
+    ) -> Result<Option<Published>, Stop> {
         let secret = self.read_secret().await?;
-        let history = self.sight.seen.history();
-        let won = history.filter(|history| history.current.id == ours.id);
-        if let (Some(history), Some(metadata)) = (won.cloned(), self.sight.metadata.clone()) {
-            return Ok(Some(self.won(metadata, &history)));
-        }
-        let is_alive = match &self.sight.seen.secret {
-            SecretSeen::Absent => false,
-            // What somebody else keeps in a Secret is not shown to the backend.
-            SecretSeen::Foreign => true,
-            SecretSeen::Ours { .. } => self.works(secret.as_ref().and_then(secret::value)).await?,
+        let there = secret.as_ref().and_then(secret::value);
+        let held = match &there {
+            None => Held::Nothing,
+            Some(there) if there.expose() == value.expose() => Held::Ours,
+            Some(_) => Held::Another,
         };
-        if !is_alive {
+        let is_lost = match contest(&self.sight.seen.secret, &ours.id, held) {
+            Contest::Won(history) => {
+                let history = history.clone();
+                let metadata = self.sight.metadata.clone().unwrap_or_default();
+                return Ok(Some(self.won(metadata, &history)));
+            }
+            Contest::Open => false,
+            Contest::Contested => self.works(there).await?,
+            Contest::Lost => true,
+        };
+        if !is_lost {
             return Ok(None);
         }
         // Every send of ours was answered by a conflict, so nobody can hold our token.

@@ -6,6 +6,7 @@
 //!
 //! Order that cannot go wrong: issue → check → publish → revoke, never the reverse.
 
+mod contest;
 mod due;
 mod history;
 mod look;
@@ -19,6 +20,7 @@ mod schedule;
 #[cfg(test)]
 mod tests;
 
+pub use contest::{Contest, Held, contest};
 pub use due::{Cause, Urgency};
 pub use history::{Current, End, History, Retired};
 pub use look::{Look, look, turn};

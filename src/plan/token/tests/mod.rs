@@ -2,6 +2,7 @@
 
 mod accept;
 mod cause;
+mod contest;
 mod hold;
 mod looks;
 mod overlap;

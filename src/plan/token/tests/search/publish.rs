@@ -39,14 +39,24 @@ impl State {
 
     /// `publish::conflict`: whose token is in the Secret now?
     pub(super) fn conflict(&mut self, ours: &Rc<Minted>, value: Option<TokenId>, setup: &Setup) {
-        let id = &ours.current.id;
-        let history = self.pass().seen.history().cloned();
-        let named = history.filter(|history| history.current.id == *id);
-        let (holds, version) = (value.as_ref() == Some(id), self.pass().version());
-        match (named, value, version) {
-            (Some(history), _, Some(version)) if holds => self.won(&history, version, setup),
-            (None, Some(winner), _) if !holds => {
-                self.pass().awaits = Request::Try(winner, Trial::Winner(Rc::clone(ours)));
+        let held = match &value {
+            None => Held::Nothing,
+            Some(value) if *value == ours.current.id => Held::Ours,
+            Some(_) => Held::Another,
+        };
+        let pass = self.pass();
+        let version = pass.version();
+        match (
+            contest(&pass.seen.secret, &ours.current.id, held),
+            value,
+            version,
+        ) {
+            (Contest::Won(history), _, Some(version)) => {
+                let history = history.clone();
+                self.won(&history, version, setup);
+            }
+            (Contest::Contested, Some(winner), _) => {
+                pass.awaits = Request::Try(winner, Trial::Winner(Rc::clone(ours)));
             }
             _ => self.publish_again(ours),
         }

@@ -36,7 +36,7 @@ impl Recorded {
             .map(|(_, since)| *since)
     }
 
-    /// After the publish of `history` over the Secret in `seen` was answered.
+    /// After the publish of `history` over the Secret in `seen` was answered, or `seen` shows that it was done.
     #[must_use]
     pub fn published(
         seen: &Observed,
@@ -47,12 +47,16 @@ impl Recorded {
         let old = seen.recorded.clone().unwrap_or_default();
         // A Secret that the status did not know may have been written by anyone: a new history begins.
         let since = old.history_since.filter(|_| seen.is_accepted());
+        // A Secret that was read back as it was written does not tell what was retired before.
+        let before = seen
+            .history()
+            .filter(|there| there.current.id != history.current.id);
         Self {
             generation: history.current.generation,
             secret_name: Some(seen.secret_name.clone()),
             resource_version: version,
             history_since: since.or(Some(answered)),
-            retired: old.known_since(seen, history, answered),
+            retired: old.known_since(before, history, answered),
             rotate: history.rotate.clone(),
             compromised: history.compromised.clone(),
             condemned: history.condemned,
@@ -93,7 +97,7 @@ impl Recorded {
     ) -> Self {
         let old = seen.recorded.clone().unwrap_or_default();
         Self {
-            retired: old.known_since(seen, history, answered),
+            retired: old.known_since(seen.history(), history, answered),
             ..old.rewritten(version)
         }
     }
@@ -138,16 +142,16 @@ impl Recorded {
         })
     }
 
-    /// The retired tokens of a history that has just been written. What the Secret called retired before stays known
+    /// The retired tokens of a history that has just been written. What the Secret called retired `before` stays known
     /// since then; a token that somebody brought back into the Secret meanwhile is retired anew.
     fn known_since(
         &self,
-        seen: &Observed,
+        before: Option<&History>,
         history: &History,
         answered: Timestamp,
     ) -> Vec<(TokenId, Timestamp)> {
         let since = |id: &TokenId| {
-            let carried = seen.history().is_some_and(|old| old.retires(id));
+            let carried = before.is_some_and(|before| before.retires(id));
             let known = self.retired_since(id).filter(|_| carried);
             (id.clone(), known.unwrap_or(answered))
         };

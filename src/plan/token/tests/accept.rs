@@ -60,6 +60,18 @@ fn an_answered_publish_leaves_the_history_unbroken() {
 }
 
 #[test]
+fn a_publish_that_is_read_back_retires_anew() {
+    // Somebody had brought `t1` back, and it was retired a second time.
+    let mut seen = touched(rotated());
+    edit(&mut seen).current = current("t3", 3, START + HOUR);
+    let history = seen.history().cloned().unwrap();
+    let answered = START + HOUR + MINUTE;
+    let after = Recorded::published(&seen, &history, Some("8".into()), answered);
+    assert_eq!(after.retired, [("t1".into(), answered)]);
+    assert_eq!(after.history_since, Some(answered));
+}
+
+#[test]
 fn a_publish_over_what_was_not_known_begins_a_new_history() {
     let publish = |seen: &Observed| {
         let history = history(current("t3", 3, START));

@@ -241,6 +241,7 @@ impl State {
 
     fn deed(&mut self, deed: Deed) {
         self.urgent += usize::from(deed != Deed::Touch);
+        self.hide_traces();
         match deed {
             Deed::Delete => self.replace(None),
             Deed::BreakHistory => self.edit(|secret| secret.history = None),
@@ -264,6 +265,20 @@ impl State {
         }
     }
 
+    /// Whoever was told of a conflict by a publish that was done knows so by the Secret alone. If somebody touches it
+    /// before the next look, the token is taken for one that nobody holds: no overlap is promised.
+    fn hide_traces(&mut self) {
+        let minted = match self.awaited() {
+            Some(
+                Request::Read(Read::Conflict(minted)) | Request::Try(_, Trial::Winner(minted)),
+            ) => minted,
+            Some(Request::Put(put)) if put.minted.conflicts > 0 => &put.minted,
+            _ => return,
+        };
+        let id = index(&minted.current.id);
+        self.backend[id].promise = Promise::Settled;
+    }
+
     fn edit(&mut self, change: impl FnOnce(&mut Secret)) {
         let mut secret = self.secret.as_deref().cloned();
         if let Some(secret) = &mut secret {
@@ -285,11 +300,6 @@ impl State {
         let is_doomed = sent.iter().any(is_doomed);
         if let Some(id) = past.value.as_ref().filter(|_| is_doomed) {
             self.backend[index(id)].promise = Promise::Nothing;
-        }
-        // Whoever was told of a conflict by a publish that was done, and finds another's token there, cannot know.
-        if let Some(Request::Read(Read::Conflict(minted))) = self.awaited() {
-            let id = index(&minted.current.id);
-            self.backend[id].promise = Promise::Settled;
         }
         self.replace(Some(past));
     }

@@ -1,7 +1,7 @@
 //! Secrets that somebody made immutable: they take no new value, so they are deleted and made anew.
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{DeleteParams, Preconditions};
+use kube::api::{DeleteParams, PostParams, Preconditions};
 
 use super::round::Round;
 use super::{TokenHolder, secret};
@@ -20,27 +20,33 @@ impl<K: TokenHolder> Round<'_, K> {
     }
 
     /// Deletes exactly the Secret that was seen, and creates this one in its place. Whoever is killed in between leaves a
-    /// Secret that is missing, and its token is retired as such.
-    pub(super) async fn make_anew(&self, mut secret: Secret) -> Result<Secret, Error> {
+    /// Secret that is missing, and its token is retired as such. A dry run does nothing.
+    pub(super) async fn make_anew(
+        &self,
+        mut secret: Secret,
+        parameters: &PostParams,
+    ) -> Result<Secret, Error> {
+        if parameters.dry_run {
+            return Ok(secret);
+        }
         let context = &self.pass.context;
         let (api, name) = (
             secret::api(context, self.pass.namespace()),
             self.entry.dressing.name,
         );
-        let parameters = DeleteParams {
+        let deletion = DeleteParams {
             preconditions: Some(Preconditions {
                 uid: secret.metadata.uid.take(),
                 resource_version: secret.metadata.resource_version.take(),
             }),
             ..DeleteParams::default()
         };
-        let delete = api.delete(name, &parameters);
+        let delete = api.delete(name, &deletion);
         context
             .change("delete the immutable Secret", delete)
             .await?;
         secret.metadata.creation_timestamp = None;
-        let parameters = secret::parameters();
-        let create = api.create(&parameters, &secret);
+        let create = api.create(parameters, &secret);
         let created = context.change(secret::WRITE, create).await?;
         let note = format!("Secret {name} was immutable; it was deleted and made anew");
         self.pass

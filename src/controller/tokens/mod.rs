@@ -9,6 +9,7 @@ mod ledger;
 mod metadata;
 mod publish;
 mod record;
+mod rehearsal;
 mod removal;
 mod report;
 mod revoke;

@@ -142,21 +142,29 @@ impl<K: TokenHolder> Round<'_, K> {
         value: &TokenValue,
     ) -> Result<ObjectMeta, Error> {
         let secret = self.dressed(history, value)?;
+        self.write(secret, &parameters()).await
+    }
+
+    /// Creates this Secret, or replaces exactly the one that was seen; with a dry run neither.
+    pub(super) async fn write(
+        &self,
+        secret: Secret,
+        parameters: &PostParams,
+    ) -> Result<ObjectMeta, Error> {
         let context = &self.pass.context;
         let api = api(context, self.pass.namespace());
-        let parameters = parameters();
         let written = match self.sight.seen.secret {
             SecretSeen::Ours { .. } => {
-                let replace = api.replace(self.entry.dressing.name, &parameters, &secret);
+                let replace = api.replace(self.entry.dressing.name, parameters, &secret);
                 match context.change(WRITE, replace).await {
                     Err(error) if error.is_invalid() && self.is_frozen().await? => {
-                        self.make_anew(secret).await
+                        self.make_anew(secret, parameters).await
                     }
                     written => written,
                 }
             }
             SecretSeen::Absent | SecretSeen::Foreign => {
-                let create = api.create(&parameters, &secret);
+                let create = api.create(parameters, &secret);
                 context.change(WRITE, create).await
             }
         };
@@ -164,7 +172,7 @@ impl<K: TokenHolder> Round<'_, K> {
     }
 
     /// The whole Secret; what others wrote into its metadata stays.
-    fn dressed(&self, history: &History, value: &TokenValue) -> Result<Secret, Error> {
+    pub(super) fn dressed(&self, history: &History, value: &TokenValue) -> Result<Secret, Error> {
         let is_ours = self.sight.seen.version().is_some();
         let seen = self.sight.metadata.clone().filter(|_| is_ours);
         let mut metadata = seen.unwrap_or_default();

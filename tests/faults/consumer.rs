@@ -52,12 +52,12 @@ pub struct Excuse(Consumer);
 
 impl Consumer {
     /// Starts to call the server at `url` with the token of a Secret.
-    pub fn start(secrets: Api<Secret>, secret: &str, url: &str) -> Self {
+    pub fn start(secrets: Api<Secret>, secret: &str, url: &str, http: reqwest::Client) -> Self {
         let shared = Shared {
             secrets,
             secret: secret.to_owned(),
             url: format!("{url}/api/v1/me"),
-            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            http,
             stopped: AtomicBool::new(false),
             asked: AtomicU64::new(0),
             done: AtomicU64::new(0),

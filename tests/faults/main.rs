@@ -8,13 +8,21 @@
     reason = "a test fails by panicking"
 )]
 
+mod access;
 mod bench;
+mod clocks;
+mod cluster;
 mod consumer;
+mod credential;
+mod denied;
 mod documented;
 mod drift;
 mod end_state;
 mod oracle;
+mod refused;
+mod replicas;
 mod scale;
 mod secrets;
+mod seen;
 mod tables;
 mod witness;

@@ -1,6 +1,7 @@
 //! The end of every row: lets the bench come to rest, and then looks for whatever breaks the invariants I1 to I9.
 
 mod places;
+mod proof;
 mod quiet;
 mod rest;
 

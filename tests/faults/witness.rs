@@ -35,7 +35,7 @@ pub const KINDS: [&str; 5] = ["ServiceAccount", "ApiToken", "Group", "Role", "Ro
 /// What was seen so far, and goes on being seen until it is dropped.
 pub struct Witness {
     seen: Arc<Mutex<Seen>>,
-    tasks: Vec<JoinHandle<()>>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// What was seen.
@@ -55,20 +55,28 @@ impl Witness {
     /// Starts to watch the cluster and these tables.
     pub fn start(kube: &kube::Client, tables: Tables, clock: Clock) -> Self {
         let seen = Arc::<Mutex<Seen>>::default();
-        let secrets: Api<Secret> = Api::all(kube.clone());
-        let note = {
-            let seen = Arc::clone(&seen);
-            move |secret: &Secret| seen.lock().unwrap().note_secret(secret)
+        let counting = tokio::spawn(count(tables, clock, Arc::clone(&seen)));
+        let witness = Self {
+            seen,
+            tasks: Mutex::new(vec![counting]),
         };
-        let mut tasks = vec![tokio::spawn(watch(secrets, note))];
+        witness.watch(kube);
+        witness
+    }
+
+    /// Watches the cluster from its present state on: also one whose versions have gone back.
+    pub fn watch(&self, kube: &kube::Client) {
+        let mut tasks = self.tasks.lock().unwrap();
+        let secrets: Api<Secret> = Api::all(kube.clone());
+        let seen = Arc::clone(&self.seen);
+        let note = move |secret: &Secret| seen.lock().unwrap().note_secret(secret);
+        tasks.push(tokio::spawn(watch(secrets, note)));
         for kind in KINDS {
             let objects: Api<DynamicObject> = Api::all_with(kube.clone(), &ours(kind));
-            let seen = Arc::clone(&seen);
+            let seen = Arc::clone(&self.seen);
             let note = move |object: &DynamicObject| seen.lock().unwrap().note_object(object);
             tasks.push(tokio::spawn(watch(objects, note)));
         }
-        tasks.push(tokio::spawn(count(tables, clock, Arc::clone(&seen))));
-        Self { seen, tasks }
     }
 
     /// This is secret too.
@@ -84,7 +92,7 @@ impl Witness {
 
 impl Drop for Witness {
     fn drop(&mut self) {
-        for task in &self.tasks {
+        for task in &*self.tasks.lock().unwrap() {
             task.abort();
         }
     }

@@ -3,6 +3,7 @@
 mod files;
 mod namespace;
 mod start;
+mod state;
 
 use std::path::PathBuf;
 use std::process::Stdio;

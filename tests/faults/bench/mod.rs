@@ -20,7 +20,7 @@ use testbed::{ControlPlane, DrivenClock, IamServer, Scratch};
 pub use self::objects::{condition, merge, ours};
 pub use self::operator::Operator;
 use self::plane::Turn;
-pub use self::tokens::{brisk, encoded};
+pub use self::tokens::{brisk, encoded, entry_of};
 use crate::consumer::Consumer;
 use crate::tables::Tables;
 use crate::witness::Witness;
@@ -45,6 +45,7 @@ pub struct Bench {
     pub operator_clock: DrivenClock,
     scratch: Scratch,
     kube: kube::Client,
+    authorities: Vec<String>,
     /// An administrator's view of the server, past every gate.
     pub backend: Backend,
     /// The operator's own namespace.
@@ -66,6 +67,7 @@ pub struct Builder {
     instance: Value,
     operator: Vec<String>,
     server: Vec<String>,
+    authorities: Vec<String>,
     is_alone: bool,
 }
 
@@ -88,6 +90,13 @@ impl Builder {
         self
     }
 
+    /// Administrator and consumers trust these authorities, each as PEM.
+    pub fn trusting(mut self, authorities: &[&str]) -> Self {
+        let authorities = authorities.iter().map(|&authority| authority.into());
+        self.authorities.extend(authorities);
+        self
+    }
+
     /// On a control plane that no other bench gets afterwards: the row breaks it.
     pub fn own_plane(mut self) -> Self {
         self.is_alone = true;
@@ -102,7 +111,7 @@ impl Builder {
         } else {
             Turn::take().await
         };
-        Bench::lay(turn, &self.server).await
+        Bench::lay(turn, &self.server, self.authorities).await
     }
 
     /// The same with the instance connected to the server itself, and one operator that leads.
@@ -134,7 +143,7 @@ impl Bench {
         }
     }
 
-    async fn lay(turn: Turn, flags: &[String]) -> Self {
+    async fn lay(turn: Turn, flags: &[String], authorities: Vec<String>) -> Self {
         let clock = DrivenClock::new().unwrap();
         let mut flags = flags.to_vec();
         flags.extend(clock.args().map(|arg| arg.display().to_string()));
@@ -151,7 +160,8 @@ impl Bench {
             operators: Mutex::default(),
             consumers: Mutex::default(),
             witness,
-            backend: administrator(&server),
+            backend: administrator(&server, &authorities),
+            authorities,
             server,
             clock,
             operator_clock: DrivenClock::new().unwrap(),
@@ -242,8 +252,8 @@ impl Bench {
     /// Starts a consumer of the token in a Secret, once there is one. It is judged with the rest.
     pub async fn consume(&self, secret: &str) -> Consumer {
         self.value(secret).await;
-        let secrets = self.secrets();
-        let consumer = Consumer::start(secrets, secret, self.server.url());
+        let http = client(&self.authorities);
+        let consumer = Consumer::start(self.secrets(), secret, self.server.url(), http);
         self.consumers.lock().unwrap().push(consumer.clone());
         consumer
     }
@@ -251,6 +261,18 @@ impl Bench {
     /// All consumers so far.
     pub fn consumers(&self) -> Vec<Consumer> {
         self.consumers.lock().unwrap().clone()
+    }
+
+    /// Has the witness look at the cluster from its present state on.
+    pub fn watch_anew(&self) {
+        self.witness.watch(&self.kube);
+    }
+
+    /// Puts the operators' clock so many milliseconds ahead of the server's, or behind it if they are negative.
+    pub fn set_ahead(&self, millis: i64) {
+        let server = std::fs::read_to_string(offset_file(&self.clock)).unwrap();
+        let server: i64 = server.trim().parse().unwrap();
+        self.operator_clock.set(server + millis).unwrap();
     }
 
     /// Moves the clocks of server and operators, once each consumer has looked at its Secret: no program sleeps through
@@ -273,10 +295,23 @@ fn offset_file(clock: &DrivenClock) -> PathBuf {
     file
 }
 
-fn administrator(server: &IamServer) -> Backend {
+/// A client that trusts these authorities.
+fn client(authorities: &[String]) -> reqwest::Client {
+    let mut client = reqwest::Client::builder().no_proxy();
+    for authority in authorities {
+        let authority = reqwest::Certificate::from_pem(authority.as_bytes()).unwrap();
+        client = client.add_root_certificate(authority);
+    }
+    client.build().unwrap()
+}
+
+fn administrator(server: &IamServer, authorities: &[String]) -> Backend {
     let token = TokenValue::new(server.admin_token().to_owned());
     let credential = Credential::Bearer(token);
     let mut config = Config::new(server.url(), "main", credential, Clock::system());
     config.requests_per_second = 10_000;
+    if !authorities.is_empty() {
+        config.ca = Some(authorities.concat().into_bytes());
+    }
     Backend::new(&config).unwrap()
 }

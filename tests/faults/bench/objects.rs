@@ -24,11 +24,11 @@ pub fn ours(kind: &str) -> ApiResource {
 /// A kind that rows touch.
 fn resource(kind: &str) -> ApiResource {
     let gvk = match kind {
-        "Secret" | "Namespace" | "ResourceQuota" => GroupVersionKind::gvk("", "v1", kind),
-        "Lease" => GroupVersionKind::gvk("coordination.k8s.io", "v1", kind),
-        "ClusterRole" | "ClusterRoleBinding" => {
-            GroupVersionKind::gvk("rbac.authorization.k8s.io", "v1", kind)
+        "Secret" | "Namespace" | "ResourceQuota" | "ConfigMap" => {
+            GroupVersionKind::gvk("", "v1", kind)
         }
+        "Lease" => GroupVersionKind::gvk("coordination.k8s.io", "v1", kind),
+        "ClusterRole" => GroupVersionKind::gvk("rbac.authorization.k8s.io", "v1", kind),
         "ValidatingAdmissionPolicy" | "ValidatingAdmissionPolicyBinding" => {
             GroupVersionKind::gvk("admissionregistration.k8s.io", "v1", kind)
         }

@@ -72,6 +72,12 @@ impl Error {
         self.status().is_some_and(kube::core::Status::is_not_found)
     }
 
+    /// Whether what was sent cannot be so.
+    #[must_use]
+    pub fn is_invalid(&self) -> bool {
+        self.status().is_some_and(|status| status.code == 422)
+    }
+
     /// Whether a change was sent whose effect is not known.
     #[must_use]
     pub fn outcome_unknown(&self) -> bool {

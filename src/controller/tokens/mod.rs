@@ -3,6 +3,7 @@
 
 mod disown;
 mod dressing;
+mod frozen;
 mod issue;
 mod ledger;
 mod metadata;

@@ -20,6 +20,9 @@ use crate::plan::token::{History, Recorded, SecretSeen};
 /// Annotation that holds the history of the entry's tokens.
 pub(super) const HISTORY: &str = "kestra-iam.dev/history";
 
+/// What a publish is called in messages.
+pub(super) const WRITE: &str = "write the token into the Secret";
+
 /// The labels that bind a Secret to an entry of an object of its namespace.
 pub(super) struct Labels([(&'static str, String); 3]);
 
@@ -83,6 +86,14 @@ pub(super) fn api(context: &Context, namespace: &str) -> Api<Secret> {
     Api::namespaced(context.client.clone(), namespace)
 }
 
+/// How Secrets are written.
+pub(super) fn parameters() -> PostParams {
+    PostParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        ..PostParams::default()
+    }
+}
+
 /// A Secret with its values, as it is now. They must not outlive the pass.
 pub(super) async fn read(
     context: &Context,
@@ -118,6 +129,7 @@ impl<K: TokenHolder> Round<'_, K> {
         let owner = owner(&self.pass.object);
         let mut owners = metadata.owner_references.iter().flatten();
         secret.data.as_ref() == Some(&self.entry.dressing.data(value))
+            && secret.immutable != Some(true)
             && self.entry.dressing.is_worn_by(metadata)
             && Labels::of(self.pass, self.entry.name).are_on(metadata)
             && owners.any(|there| Some(there) == owner.as_ref())
@@ -132,19 +144,20 @@ impl<K: TokenHolder> Round<'_, K> {
         let secret = self.dressed(history, value)?;
         let context = &self.pass.context;
         let api = api(context, self.pass.namespace());
-        let parameters = PostParams {
-            field_manager: Some(FIELD_MANAGER.to_owned()),
-            ..PostParams::default()
-        };
-        let operation = "write the token into the Secret";
+        let parameters = parameters();
         let written = match self.sight.seen.secret {
             SecretSeen::Ours { .. } => {
                 let replace = api.replace(self.entry.dressing.name, &parameters, &secret);
-                context.change(operation, replace).await
+                match context.change(WRITE, replace).await {
+                    Err(error) if error.is_invalid() && self.is_frozen().await? => {
+                        self.make_anew(secret).await
+                    }
+                    written => written,
+                }
             }
             SecretSeen::Absent | SecretSeen::Foreign => {
                 let create = api.create(&parameters, &secret);
-                context.change(operation, create).await
+                context.change(WRITE, create).await
             }
         };
         Ok(written.map_err(Error::without_quotes)?.metadata)

@@ -1,0 +1,20 @@
+//! The fault matrix: each row against a real control plane, the real server and the real operator under the chart's
+//! rights, with a consumer beside it and one oracle at its end. `docs/faults.md` lists the rows.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod bench;
+mod consumer;
+mod documented;
+mod drift;
+mod end_state;
+mod oracle;
+mod scale;
+mod secrets;
+mod tables;
+mod witness;

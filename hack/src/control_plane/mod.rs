@@ -78,6 +78,11 @@ impl ControlPlane {
         self.files.ca()
     }
 
+    /// The key of the API server's certificate, for whoever stands in front of it.
+    pub(crate) fn key(&self) -> PathBuf {
+        self.files.key()
+    }
+
     /// A kubeconfig file of the same `system:masters`.
     #[must_use]
     pub fn kubeconfig(&self) -> PathBuf {

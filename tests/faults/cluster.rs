@@ -165,7 +165,6 @@ async fn fault_66_cluster_restored_from_an_old_state() {
         .await;
     bench.advance(Duration::from_secs(31)).await;
     bench.other_value("ci-default", &kept).await;
-    assert!(bench.works(&lost).await, "pods may hold it: retired");
     broken.take_back().await;
     assert_eq!(
         bench.id("ServiceAccount", "late").await,
@@ -173,6 +172,7 @@ async fn fault_66_cluster_restored_from_an_old_state() {
         "no duplicate"
     );
     consumer.calls(20).await;
+    // What was published since is nobody's now: neither Secret nor status has ever heard of it.
     bench.judge().await;
     assert!(!bench.works(&lost).await);
     bench.delete("ServiceAccount", "late").await;

@@ -143,7 +143,9 @@ async fn fault_26_secret_stripped_or_made_immutable() {
 
 #[tokio::test]
 async fn fault_27_foreign_secret_of_the_name() {
-    let bench = Bench::start().await;
+    // No watch shows that a Secret of others is gone.
+    let often = ["--recheck-interval=1s"];
+    let bench = Bench::builder().operator(&often).start().await;
     bench
         .apply_manifest(&json!({
             "apiVersion": "v1", "kind": "Secret", "stringData": {"password": "hunter2"},
@@ -170,4 +172,12 @@ async fn fault_27_foreign_secret_of_the_name() {
     bench.consume("elsewhere").await.calls(5).await;
     bench.judge().await;
     assert_eq!(bench.get("Secret", "ci-default").await, before);
+    // Once the name is free, it is taken.
+    let mut same = brisk("default");
+    merge(&mut same, json!({"secret": {"name": "ci-default"}}));
+    bench.apply(CI.0, "waits", json!({"tokens": [same]})).await;
+    bench.complaint(CI.0, "waits", "SecretConflict").await;
+    bench.begin_delete("Secret", "ci-default").await;
+    bench.ready(CI.0, "waits").await;
+    bench.judge().await;
 }

@@ -20,7 +20,7 @@ async fn granted(bench: &Bench) -> BTreeSet<String> {
     lines.filter(|line| line.contains("TEAM")).collect()
 }
 
-fn viewers(subjects: Value) -> Value {
+fn viewers(subjects: &Value) -> Value {
     json!({"roleRef": {"kind": "Role", "name": "runner"}, "subjects": subjects})
 }
 
@@ -31,7 +31,7 @@ async fn fault_56_dependencies_go_and_come_later() {
     let spec = json!({"groups": [group], "tokens": [brisk("default")]});
     bench.apply(CI.0, CI.1, spec).await;
     let subjects = json!([{"kind": "ServiceAccount", "name": "ci"}, group]);
-    bench.apply("RoleBinding", "run", viewers(subjects)).await;
+    bench.apply("RoleBinding", "run", viewers(&subjects)).await;
     for (kind, name) in [CI, ("RoleBinding", "run")] {
         bench
             .has(kind, name, ("ResolvedRefs", "False", "ReferenceNotFound"))

@@ -179,9 +179,9 @@ async fn fault_37_no_right_to_the_lease() {
     let consumer = bench.consume("ci-default").await;
     let roles: Api<Role> = Api::namespaced(bench.kube().clone(), &bench.home);
     let all = json!(roles.get(&bench.home).await.unwrap().rules);
-    let set = async |rules: &Value| {
-        let rules = json!({"rules": rules});
-        let (parameters, patch) = (PatchParams::default(), Patch::Merge(&rules));
+    let set = async |left: &Value| {
+        let change = json!({"rules": left});
+        let (parameters, patch) = (PatchParams::default(), Patch::Merge(&change));
         roles.patch(&bench.home, &parameters, &patch).await.unwrap();
     };
     set(&without(&all, "leases", &["get", "create", "update"])).await;

@@ -241,12 +241,10 @@ fn secrets_of(object: &Value) -> Vec<String> {
         let name = spec["secret"]["name"].as_str();
         name.map_or(default, str::to_owned)
     };
-    match object["kind"].as_str() {
-        Some("ApiToken") => vec![named(&object["spec"], name.to_owned())],
-        _ => {
-            let entries = object["spec"]["tokens"].as_array().into_iter().flatten();
-            let default = |entry: &Value| format!("{name}-{}", entry["name"].as_str().unwrap());
-            entries.map(|entry| named(entry, default(entry))).collect()
-        }
+    if object["kind"] == "ApiToken" {
+        return vec![named(&object["spec"], name.to_owned())];
     }
+    let entries = object["spec"]["tokens"].as_array().into_iter().flatten();
+    let default = |entry: &Value| format!("{name}-{}", entry["name"].as_str().unwrap());
+    entries.map(|entry| named(entry, default(entry))).collect()
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use kube::api::DeleteParams;
 use rand::RngExt;
 use serde_json::{Value, json};
 use testbed::Exit;
@@ -151,7 +152,10 @@ async fn fault_67_killed_all_the_time() {
             .order(CI.0, &account, "rotate-requested-at", &kill.to_string())
             .await;
         if kill % 5 == 4 {
-            let _ = bench.api(CI.0).delete(&last, &Default::default()).await;
+            let _ = bench
+                .api(CI.0)
+                .delete(&last, &DeleteParams::default())
+                .await;
         } else {
             let _ = bench.try_apply(&bench.object(CI.0, &last, spec())).await;
         }

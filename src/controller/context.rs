@@ -204,6 +204,13 @@ impl Context {
         })
     }
 
+    /// Whether a namespace is being deleted.
+    #[must_use]
+    pub fn is_ending(&self, namespace: &str) -> bool {
+        let namespace = self.stores.namespaces.get(&ObjectRef::new(namespace));
+        namespace.is_some_and(|object| object.metadata.deletion_timestamp.is_some())
+    }
+
     /// Wakes all that refer to `referent`.
     pub fn wake_referrers(&self, referent: &Key) {
         for referrer in self.referrers.of(referent) {

@@ -29,6 +29,9 @@ const PATIENCE: [Duration; 5] = [
 impl<K: TokenHolder> Round<'_, K> {
     /// Issues a token and publishes it, unless the Secret is not any more what the decision was made from.
     pub(super) async fn issue(&mut self, issue: &Issue) -> Result<(), Stop> {
+        if self.pass.context.is_ending(self.pass.namespace()) {
+            return Err(ending());
+        }
         if self.sight.freshness == Freshness::Cached {
             // Nothing is minted before an uncached look: the Secret may be somebody else's by now.
             let before = self.sight.seen.version().map(str::to_owned);
@@ -162,6 +165,13 @@ impl<K: TokenHolder> Round<'_, K> {
             findings.push(Finding::new(kind, true, reason, message));
         }
     }
+}
+
+/// Where no Secret can be created any more nothing is minted.
+fn ending() -> Stop {
+    let message =
+        "the namespace is being deleted, and takes no Secret any more: no token is issued";
+    Blocked::unsynced(Reason::KubernetesRefused, message).into()
 }
 
 fn useless(how: &str) -> Stop {

@@ -14,7 +14,7 @@ use crate::controller::kind::Pass;
 use crate::controller::memory::EntryMemory;
 use crate::controller::outcome::Stop;
 use crate::controller::tokens::{
-    self, Dressing, Entry, Ledger, check_metadata, entries_of_secrets, is_compromised, next_look,
+    self, Dressing, Ending, Entry, Ledger, check_metadata, entries_of_secrets, next_look,
 };
 use crate::iam::client::Owner;
 use crate::iam::model::PrincipalId;
@@ -108,19 +108,14 @@ async fn remove_others(
     ledger: &mut Ledger,
     entries: &[TokenEntry],
 ) -> Result<(), Stop> {
-    let key = pass.key();
-    let mut listed = pass.context.memory.entry(&key, ACCOUNT).listed;
+    let listed = pass.context.memory.entry(&pass.key(), ACCOUNT).listed;
     let is_due = |last| next_look(pass, backend, last) <= backend.client.backend_now();
     if entries.is_empty() && listed.is_none_or(is_due) {
         // A token may have been issued, and its entry removed before anybody wrote it down.
         ledger.list(backend).await?;
     }
-    if let Some(at) = ledger.listed_at() {
-        let note = |memory: &mut EntryMemory| memory.listed = Some(at);
-        pass.context.memory.remember(&key, ACCOUNT, note);
-        listed = Some(at);
-    }
-    if let Some(last) = listed.filter(|_| entries.is_empty()) {
+    ledger.remember_look(pass, ACCOUNT);
+    if let Some(last) = ledger.listed_at().or(listed).filter(|_| entries.is_empty()) {
         pass.wake_at(backend.on_our_clock(next_look(pass, backend, last)));
     }
     let mut names = ledger.entries(pass);
@@ -130,9 +125,9 @@ async fn remove_others(
     let mut result = Ok(());
     for name in names {
         let compromised = requests(&pass.object, &name).compromised;
-        let compromised = compromised.as_deref();
-        if !pass.is_suspended() || is_compromised(pass, &name, compromised) {
-            let removed = tokens::remove(pass, backend, ledger, &name, compromised).await;
+        let ending = tokens::ending(pass, &name, compromised.as_deref());
+        if !pass.is_suspended() || ending == Ending::AtOnce {
+            let removed = tokens::remove(pass, backend, ledger, &name, ending).await;
             result = first_of(pass, result, removed);
         }
     }

@@ -65,6 +65,14 @@ impl Ledger {
         self.listing.as_ref().map(|listing| listing.at)
     }
 
+    /// Remembers for an entry when they were listed, if they were in this pass.
+    pub fn remember_look<K: Kind>(&self, pass: &Pass<K>, entry: &str) {
+        if let Some(at) = self.listed_at() {
+            let memory = &pass.context.memory;
+            memory.remember(&pass.key(), entry, |memory| memory.listed = Some(at));
+        }
+    }
+
     /// A token by its id.
     #[must_use]
     pub fn find(&self, id: &TokenId) -> Option<&ApiToken> {

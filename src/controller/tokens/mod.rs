@@ -20,7 +20,7 @@ pub use disown::disown;
 pub use dressing::Dressing;
 pub use ledger::Ledger;
 pub use metadata::check_metadata;
-pub use removal::{entries_of_secrets, is_compromised, remove, revoke_all};
+pub use removal::{Ending, ending, entries_of_secrets, remove, revoke_all};
 pub use run_out::run_out;
 pub use sight::next_look;
 
@@ -106,9 +106,10 @@ pub async fn keep<K: TokenHolder>(
     let hold = work(pass, backend, ledger, entry).await?;
     let compromised = entry.requests.compromised.as_deref();
     let is_conflict = hold.is_some_and(|hold| hold.reason == Reason::SecretConflict);
-    if is_conflict && is_compromised(pass, entry.name, compromised) {
+    let ending = ending(pass, entry.name, compromised);
+    if is_conflict && ending == Ending::AtOnce {
         // Nothing can be published, and no compromised token may live on until it can.
-        remove(pass, backend, ledger, entry.name, compromised).await?;
+        remove(pass, backend, ledger, entry.name, ending).await?;
     } else if entry.activity != Activity::Suspended {
         removal::tidy(pass, entry).await?;
     }

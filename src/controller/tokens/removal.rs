@@ -22,19 +22,27 @@ use crate::plan::token::{History, Listed};
 /// How long the token of a removed entry goes on working if nothing tells its overlap's minimum any more.
 const FAREWELL: SignedDuration = SignedDuration::from_hours(1);
 
-/// Removes an entry: its tokens go on working for the overlap's minimum, unless they are declared compromised; then they
-/// are revoked, and its Secrets deleted.
+/// When the tokens of a removed entry end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Ending {
+    /// After the overlap's minimum.
+    InTime,
+    /// At once: they are declared compromised, and nobody has acted on it yet.
+    AtOnce,
+}
+
+/// Removes an entry: once its tokens have come to their end they are revoked, and its Secrets deleted.
 pub async fn remove<K: TokenHolder>(
     pass: &mut Pass<K>,
     backend: &Backend,
     ledger: &mut Ledger,
     entry: &str,
-    compromised: Option<&str>,
+    ending: Ending,
 ) -> Result<(), Stop> {
     let now = backend.client.backend_now();
     let secrets = secrets_of(pass, entry);
-    let is_compromised = is_compromised(pass, entry, compromised);
-    if !is_compromised && leaving(K::token(&pass.status, entry)).is_none() {
+    let has_time = ending == Ending::InTime;
+    if has_time && leaving(K::token(&pass.status, entry)).is_none() {
         ledger.list(backend).await?;
         let tokens = ledger.of_entry(pass, entry).unwrap_or_default();
         let end = now.checked_add(farewell(&secrets));
@@ -42,7 +50,7 @@ pub async fn remove<K: TokenHolder>(
         let status = retired(K::token(&pass.status, entry), &tokens, now, end);
         K::set_token(&mut pass.status, entry, status);
     }
-    let end = leaving(K::token(&pass.status, entry)).filter(|_| !is_compromised);
+    let end = leaving(K::token(&pass.status, entry)).filter(|_| has_time);
     if let Some(end) = end.filter(|end| now < *end) {
         pass.wake_at(backend.on_our_clock(end));
         return Ok(());
@@ -56,16 +64,21 @@ pub async fn remove<K: TokenHolder>(
     Ok(())
 }
 
-/// Whether an entry's tokens are declared compromised, and nobody has acted on it yet.
-pub fn is_compromised<K: TokenHolder>(pass: &Pass<K>, entry: &str, asked: Option<&str>) -> bool {
-    let Some(asked) = asked else {
-        return false;
+/// How an entry's tokens end, by the value of the annotation that declares them compromised.
+pub fn ending<K: TokenHolder>(pass: &Pass<K>, entry: &str, compromised: Option<&str>) -> Ending {
+    let Some(asked) = compromised else {
+        return Ending::InTime;
     };
     let status = K::token(&pass.status, entry);
     let in_status = status.and_then(|status| status.handled_compromised.as_deref());
     let histories = secrets_of(pass, entry);
     let mut histories = histories.iter().filter_map(history);
-    in_status != Some(asked) && !histories.any(|it| it.compromised.as_deref() == Some(asked))
+    let is_done = |it: History| it.compromised.as_deref() == Some(asked);
+    if in_status == Some(asked) || histories.any(is_done) {
+        Ending::InTime
+    } else {
+        Ending::AtOnce
+    }
 }
 
 fn history(secret: &ObjectMeta) -> Option<History> {

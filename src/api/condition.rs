@@ -105,6 +105,8 @@ names! {
         IssueLoop,
         /// A token that nothing refers to was revoked.
         OrphanRevoked,
+        /// What a deleted object left at the backend is still to be removed.
+        RevocationOwed,
         /// The backend does not answer, or answers that it cannot.
         BackendUnavailable,
         /// The backend asked to be called later.

@@ -21,6 +21,7 @@ use crate::api::api_token::ApiTokenStatus;
 use crate::api::names::{COMPROMISED, ROTATE_REQUESTED_AT};
 use crate::api::policy::DeletionPolicy;
 use crate::api::reference::InstanceRef;
+use crate::api::revocation::DepartedKind;
 use crate::api::token_status::{self, TokenStatus};
 use crate::iam::client::{self, Owner};
 use crate::iam::model::PrincipalId;
@@ -35,6 +36,7 @@ const ENTRY: &str = "";
 
 impl Kind for ApiToken {
     const NAME: KindName = KindName::ApiToken;
+    const DEPARTED: DepartedKind = DepartedKind::ApiToken;
     type Status = ApiTokenStatus;
 
     fn instance_ref(&self) -> &InstanceRef {

@@ -20,6 +20,7 @@ use crate::api::grant::GrantedBinding;
 use crate::api::group::GroupStatus;
 use crate::api::policy::DeletionPolicy;
 use crate::api::reference::InstanceRef;
+use crate::api::revocation::DepartedKind;
 use crate::iam::client::{self, Subject};
 use crate::iam::model::GroupId;
 use crate::iam::wire::{self, GroupRequest, GroupSummary};
@@ -28,6 +29,7 @@ use crate::plan::standing::{Candidate, Seen, Standing};
 
 impl Kind for Group {
     const NAME: KindName = KindName::Group;
+    const DEPARTED: DepartedKind = DepartedKind::Group;
     type Status = GroupStatus;
 
     fn instance_ref(&self) -> &InstanceRef {

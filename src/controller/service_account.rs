@@ -25,12 +25,14 @@ use crate::api::ServiceAccount;
 use crate::api::grant::GrantedBinding;
 use crate::api::policy::DeletionPolicy;
 use crate::api::reference::InstanceRef;
+use crate::api::revocation::DepartedKind;
 use crate::api::service_account::ServiceAccountStatus;
 use crate::api::token_status::{TokenEntryStatus, TokenStatus};
 use crate::plan::token::Activity;
 
 impl Kind for ServiceAccount {
     const NAME: KindName = KindName::ServiceAccount;
+    const DEPARTED: DepartedKind = DepartedKind::ServiceAccount;
     type Status = ServiceAccountStatus;
 
     fn instance_ref(&self) -> &InstanceRef {

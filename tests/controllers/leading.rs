@@ -80,6 +80,7 @@ fn settings(namespace: &str) -> Settings {
         request_timeout: Duration::from_secs(30),
         issue_pace: SignedDuration::from_mins(1),
         settle: SignedDuration::from_mins(2),
+        hand_over_after: SignedDuration::from_mins(5),
         recheck: Duration::from_hours(1),
     }
 }

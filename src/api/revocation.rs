@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::reference::InstanceRef;
-use super::schema::{list_map, object_name, unchanged};
+use super::schema::{list_map, max_length, object_name, unchanged, values};
 
 /// What is to be removed, and where.
 #[derive(CustomResource, Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -46,12 +46,12 @@ pub struct RevocationSpec {
     Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 pub struct Departed {
-    /// Its kind.
+    /// Its kind, which tells what it left.
     pub kind: DepartedKind,
-    /// Its namespace.
+    /// The namespace that it was in.
     #[schemars(transform = object_name)]
     pub namespace: String,
-    /// Its name.
+    /// The name that it had.
     #[schemars(transform = object_name)]
     pub name: String,
     /// Its uid, which tells it from a later object of its name.
@@ -76,17 +76,21 @@ pub enum DepartedKind {
     ApiToken,
 }
 
+/// So long all annotations of an object are together, in characters at most (Kubernetes counts bytes).
+const MOST: u32 = 262_144;
+
 /// An object as it was: names and ids by which the backend knows what it made. No token's value is among them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Former {
     /// Annotations that the operator had written.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 64), transform = values(|text| max_length(text, MOST)))]
     pub annotations: BTreeMap<String, String>,
-    /// Its spec.
+    /// The spec as it was last.
     #[schemars(transform = any_members)]
     pub spec: Map<String, Value>,
-    /// Its status, without conditions.
+    /// The status as it was last, without conditions.
     #[schemars(transform = any_members)]
     pub status: Map<String, Value>,
 }

@@ -111,7 +111,7 @@ pub fn overlap(policy: &Policy, seen: &Observed, retired: &Retired) -> Overlap {
 /// Since when it is known that a successor is published.
 fn known(seen: &Observed, retired: &Retired) -> Timestamp {
     let recorded = seen.recorded.as_ref();
-    let answered = recorded.and_then(|recorded| recorded.retired_since(&retired.id));
+    let answered = recorded.and_then(|recorded| recorded.known_since(retired));
     let since = recorded.and_then(|recorded| recorded.history_since);
     answered
         .or(since)

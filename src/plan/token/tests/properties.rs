@@ -115,6 +115,26 @@ fn live(policy: Policy, acts: &[Act]) -> World {
     world
 }
 
+/// A token that somebody brought back into the Secret is replaced a second time, by a publish that nobody saw answered: the
+/// status still knows of the first time.
+#[test]
+fn what_is_replaced_a_second_time_has_a_whole_overlap_again() {
+    let trouble = Trouble {
+        request: 2,
+        outcome: Outcome::Unanswered,
+        operator: Operator::Dies,
+    };
+    let acts = [
+        Act::Pass(None, List::Whole),
+        Act::BreakHistory,
+        Act::Pass(None, List::Whole),
+        Act::Restore(2),
+        Act::Pass(Some(trouble), List::Whole),
+        Act::BreakValue,
+    ];
+    live(policy(json!({"lifetime": "1h"})), &acts).settle();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 

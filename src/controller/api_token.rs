@@ -15,7 +15,7 @@ use super::outcome::{Blocked, Stop};
 use super::quota;
 use super::referrers::{Key, KindName};
 use super::resolve::{Resolver, itself};
-use super::tokens::{self, Dressing, Entry, Ledger, TokenHolder, check_metadata};
+use super::tokens::{self, Dressing, Entry, Ledger, TokenHolder, check_metadata, check_windows};
 use crate::api::ApiToken;
 use crate::api::api_token::ApiTokenStatus;
 use crate::api::names::{COMPROMISED, ROTATE_REQUESTED_AT};
@@ -94,7 +94,8 @@ impl Kind for ApiToken {
             pass.hold(&[(OWNER_ID, id(&owner).to_owned())]).await?;
         }
         let activity = tokens::activity(pass);
-        keep(pass, backend, owner, &name, activity).await
+        keep(pass, backend, owner, &name, activity).await?;
+        Ok(check_windows(ENTRY, &pass.object.spec.token.rotation)?)
     }
 
     async fn end(pass: &mut Pass<Self>, backend: &Backend) -> Result<(), Stop> {

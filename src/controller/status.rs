@@ -16,7 +16,11 @@ const STANDING: [ConditionType; 5] = [
 ];
 
 /// What people have to know although everything is in order.
-const WARNINGS: [ConditionType; 2] = [ConditionType::Expiring, ConditionType::RetiredTokenInUse];
+const WARNINGS: [ConditionType; 3] = [
+    ConditionType::Expiring,
+    ConditionType::RetiredTokenInUse,
+    ConditionType::WindowUnmet,
+];
 
 /// What a pass found, as conditions see it.
 #[derive(Debug)]

@@ -14,7 +14,8 @@ use crate::controller::kind::Pass;
 use crate::controller::memory::EntryMemory;
 use crate::controller::outcome::Stop;
 use crate::controller::tokens::{
-    self, Dressing, Ending, Entry, Ledger, check_metadata, entries_of_secrets, next_look,
+    self, Dressing, Ending, Entry, Ledger, check_metadata, check_windows, entries_of_secrets,
+    next_look,
 };
 use crate::iam::client::Owner;
 use crate::iam::model::PrincipalId;
@@ -98,7 +99,8 @@ async fn keep_one(
         tokens::run_out(pass, backend, ledger, entry).await?;
         return Ok(permitted?);
     }
-    tokens::keep(pass, backend, ledger, &entry).await
+    tokens::keep(pass, backend, ledger, &entry).await?;
+    Ok(check_windows(entry.name, &spec.rotation)?)
 }
 
 /// Removes the entries that the status, a Secret or the mark of a token names, and the spec does not.

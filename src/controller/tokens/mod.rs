@@ -15,6 +15,7 @@ mod round;
 mod run_out;
 mod secret;
 mod sight;
+mod windows;
 
 pub use disown::disown;
 pub use dressing::Dressing;
@@ -23,6 +24,7 @@ pub use metadata::check_metadata;
 pub use removal::{Ending, ending, entries_of_secrets, remove, revoke_all};
 pub use run_out::run_out;
 pub use sight::next_look;
+pub use windows::check_windows;
 
 use self::round::Round;
 use super::backend::Backend;

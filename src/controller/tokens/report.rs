@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::TokenHolder;
 use super::round::Round;
 use crate::api::condition::{self, ConditionType, Finding, Reason};
-use crate::plan::token::{Hold, InUse, Plan, Urgency};
+use crate::plan::token::{Fit, Hold, InUse, Plan, Urgency};
 
 impl<K: TokenHolder> Round<'_, K> {
     /// Says what the plan waits for and warns of, and when to look again.
@@ -40,6 +40,8 @@ impl<K: TokenHolder> Round<'_, K> {
         let findings = &mut self.pass.findings;
         findings.extend(held.into_iter().flatten());
         findings.extend(plan.in_use.as_ref().map(|it| still_used(&label, it)));
+        let fit = plan.schedule.map_or(Fit::Free, |schedule| schedule.fit);
+        findings.extend(unmet(&label, fit));
         if plan.hold.is_none() {
             self.tell_no_wait(&label);
         }
@@ -169,6 +171,31 @@ fn still_used(label: &str, in_use: &InUse) -> Finding {
     );
     let reason = Reason::OverlapInProgress;
     Finding::new(ConditionType::RetiredTokenInUse, true, reason, message)
+}
+
+/// What it means that a rotation will be in no window. The instants are in the status: an expiry that moves with each
+/// use would change the condition with each pass.
+fn unmet(label: &str, fit: Fit) -> Option<Finding> {
+    let (reason, message) = match fit {
+        Fit::Free | Fit::Open => return None,
+        Fit::Missed => (
+            Reason::WindowMissed,
+            format!(
+                "{label} cannot wait for the next of its windows: it is replaced at its nextRotationTime, outside of \
+                 them. For an instant of your choice, ask for it by annotation before"
+            ),
+        ),
+        Fit::Unsatisfiable => (
+            Reason::WindowUnsatisfiable,
+            format!(
+                "none of rotation.windows of {label} is open between the instant at which it is due and its expiry: it \
+                 is replaced at its nextRotationTime, outside of them. Open a window more often or for longer, or raise \
+                 renewBefore"
+            ),
+        ),
+    };
+    let kind = ConditionType::WindowUnmet;
+    Some(Finding::new(kind, true, reason, message))
 }
 
 /// An instant in whole seconds.

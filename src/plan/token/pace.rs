@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::due::Cause;
+use super::due::{self, Cause};
 use super::schedule::after;
 use super::{End, Hold, Observed, retire};
 use crate::api::condition::Reason;
@@ -50,7 +50,7 @@ pub(super) fn is_in_turn(reason: Reason, seen: &Observed, pace: Pace) -> bool {
     });
     match reason {
         Reason::Issued => true,
-        Reason::Rotated => granted.is_none_or(|granted| granted >= pace),
+        reason if due::is_scheduled(reason) => granted.is_none_or(|granted| granted >= pace),
         _ => false,
     }
 }
@@ -58,7 +58,7 @@ pub(super) fn is_in_turn(reason: Reason, seen: &Observed, pace: Pace) -> bool {
 /// What holds an issue back, if too many went before it. A compromised token and a rotation on schedule cannot wait, but
 /// for issues in vain: one more would be in vain too.
 pub(super) fn hold(seen: &Observed, cause: Cause, pace: Pace, now: Timestamp) -> Option<Hold> {
-    let on_schedule = cause.reason == Reason::Rotated && is_in_turn(cause.reason, seen, pace);
+    let on_schedule = due::is_scheduled(cause.reason) && is_in_turn(cause.reason, seen, pace);
     let issues = if on_schedule || cause.reason == Reason::Compromised {
         within_window(seen.vain.clone(), now)
     } else {

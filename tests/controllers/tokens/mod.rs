@@ -11,6 +11,7 @@ mod publishing;
 mod refused;
 mod secrecy;
 mod template;
+mod windows;
 
 use std::time::Duration;
 

@@ -77,7 +77,14 @@ fn policies() -> impl Strategy<Value = Policy> {
         Just(policy(
             json!({"lifetime": "60s", "rotation": {"overlap": {"min": "10s"}}})
         )),
+        windows("*/20 * * * *", "5m").prop_map(policy),
+        windows("0 2 * * *", "1h").prop_map(policy),
     ]
+}
+
+fn windows(schedule: &str, duration: &str) -> impl Strategy<Value = serde_json::Value> {
+    let windows = json!([{"schedule": schedule, "duration": duration}]);
+    Just(json!({"lifetime": "1h", "rotation": {"windows": windows}}))
 }
 
 fn act(world: &mut World, act: &Act, past: &[Option<world::Secret>], number: usize) {

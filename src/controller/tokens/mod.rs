@@ -141,11 +141,13 @@ async fn work<K: TokenHolder>(
 impl<K: TokenHolder> Round<'_, K> {
     /// Looks at what the decision needs, and decides.
     async fn plan(&mut self) -> Result<Plan, Stop> {
-        while let Some(wanted) = look(&self.entry.policy, &self.sight.seen, self.now()) {
+        let mut now = self.now();
+        while let Some(wanted) = look(&self.entry.policy, &self.sight.seen, now) {
             self.look(wanted).await?;
+            now = self.now();
         }
         let pace = self.pass.context.settings.issue_pace;
-        Ok(plan(&self.entry.policy, &self.sight.seen, pace, self.now()))
+        Ok(plan(&self.entry.policy, &self.sight.seen, pace, now))
     }
 
     async fn take(&mut self, step: &Step, plan: &Plan) -> Result<(), Stop> {

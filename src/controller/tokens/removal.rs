@@ -243,7 +243,7 @@ async fn delete<K: Kind>(pass: &Pass<K>, metadata: &ObjectMeta) -> Result<(), Er
     };
     let api = secret::api(context, pass.namespace());
     let delete = api.delete(name, &parameters);
-    match context.change("delete the Secret", delete).await {
+    match secret::change(context, "delete the Secret", delete).await {
         Err(error) if !error.is_not_found() => Err(error),
         _ => Ok(()),
     }

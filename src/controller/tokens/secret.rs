@@ -83,6 +83,16 @@ pub(super) fn api(context: &Context, namespace: &str) -> Api<Secret> {
     Api::namespaced(context.client.clone(), namespace)
 }
 
+/// Has a Secret changed. A refusal is told without the API server's words, which may quote what it was sent.
+pub(super) async fn change<T>(
+    context: &Context,
+    operation: &'static str,
+    request: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, Error> {
+    let changed = context.change(operation, request).await;
+    changed.map_err(Error::without_quotes)
+}
+
 /// A Secret with its values, as it is now. They must not outlive the pass.
 pub(super) async fn read(
     context: &Context,
@@ -140,14 +150,14 @@ impl<K: TokenHolder> Round<'_, K> {
         let written = match self.sight.seen.secret {
             SecretSeen::Ours { .. } => {
                 let replace = api.replace(self.entry.dressing.name, &parameters, &secret);
-                context.change(operation, replace).await
+                change(context, operation, replace).await?
             }
             SecretSeen::Absent | SecretSeen::Foreign => {
                 let create = api.create(&parameters, &secret);
-                context.change(operation, create).await
+                change(context, operation, create).await?
             }
         };
-        Ok(written.map_err(Error::without_quotes)?.metadata)
+        Ok(written.metadata)
     }
 
     /// The whole Secret; what others wrote into its metadata stays.
@@ -186,7 +196,7 @@ impl<K: TokenHolder> Round<'_, K> {
         let (parameters, patch) = (PatchParams::apply(FIELD_MANAGER), Patch::Merge(&patch));
         let patched = api.patch_metadata(self.entry.dressing.name, &parameters, &patch);
         let operation = "enter tokens into the history";
-        let PartialObjectMeta { metadata, .. } = context.change(operation, patched).await?;
+        let PartialObjectMeta { metadata, .. } = change(context, operation, patched).await?;
         let version = metadata.resource_version.clone();
         let recorded = Recorded::entered(&self.sight.seen, history, version, self.now());
         self.wrote(metadata, recorded);

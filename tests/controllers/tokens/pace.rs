@@ -180,6 +180,35 @@ async fn values_that_cannot_be_used_leave_the_account_ready_and_are_tried_again(
 }
 
 #[tokio::test]
+async fn what_refuses_to_let_a_secret_go_is_not_quoted_either() {
+    let (_turn, scene) = Scene::private().await;
+    let spec = json!({"deletionPolicy": "Orphan", "tokens": [patient("default")]});
+    scene.apply("ServiceAccount", "orphan", spec).await;
+    scene.ready("ksa", "orphan").await;
+    scene
+        .account("ci", json!([patient("kept"), patient("gone")]))
+        .await;
+    refuse_secrets(&scene).await;
+    scene.begin_delete("ksa", "orphan").await;
+    scene.order("ksa", "ci", "compromised", "gone=leaked").await;
+    let only = json!({"tokens": [patient("kept")]});
+    scene.apply("ServiceAccount", "ci", only).await;
+    for (name, operation) in [
+        ("orphan", "cannot let the Secret go: it answered 422"),
+        ("ci", "cannot delete the Secret: it answered 422"),
+    ] {
+        let message = |object: &Value| find(object, "Synced")["message"].to_string();
+        let is_told = |object: &Value| message(object).contains(operation);
+        let object = scene.until("ksa", name, operation, is_told).await;
+        assert!(!object.to_string().contains("QUOTED"), "{object:#}");
+    }
+    accept_secrets(&scene).await;
+    scene.gone("ksa", "orphan").await;
+    scene.gone("secret", "ci-gone").await;
+    assert!(!scene.world.operator.log().contains("QUOTED"));
+}
+
+#[tokio::test]
 async fn a_secret_that_changes_all_the_time_makes_no_storm() {
     let (_turn, scene) = Scene::private().await;
     let gate = behind_gate(&scene).await;

@@ -233,10 +233,7 @@ async fn keep(
         activity,
     };
     let ledger = &mut Ledger::of(owner);
-    let result = match activity {
-        Activity::Refused => tokens::run_out(pass, backend, ledger, entry).await,
-        Activity::Active | Activity::Suspended => tokens::keep(pass, backend, ledger, &entry).await,
-    };
+    let result = tokens::keep(pass, backend, ledger, entry).await;
     pass.status.expires = token_status::expires(&pass.status.token);
     result
 }

@@ -79,6 +79,10 @@ async fn keep_one(
 ) -> Result<(), Stop> {
     let spec = &entry.token;
     let permitted = check_metadata(&pass.context.settings, &spec.secret.template.metadata);
+    let activity = match &permitted {
+        Ok(()) => activity,
+        Err(_) => Activity::Refused,
+    };
     let secret_name = entry.secret_name(pass.name());
     let entry = Entry {
         owner_name: account,
@@ -94,11 +98,8 @@ async fn keep_one(
         requests: requests(&pass.object, &entry.name),
         activity,
     };
-    if permitted.is_err() || activity == Activity::Refused {
-        tokens::run_out(pass, backend, ledger, entry).await?;
-        return Ok(permitted?);
-    }
-    tokens::keep(pass, backend, ledger, &entry).await
+    tokens::keep(pass, backend, ledger, entry).await?;
+    Ok(permitted?)
 }
 
 /// Removes the entries that the status, a Secret or the mark of a token names, and the spec does not.

@@ -21,7 +21,6 @@ pub use dressing::Dressing;
 pub use ledger::Ledger;
 pub use metadata::check_metadata;
 pub use removal::{Ending, ending, entries_of_secrets, remove, revoke_all};
-pub use run_out::run_out;
 pub use sight::next_look;
 
 use self::round::Round;
@@ -95,9 +94,22 @@ pub fn activity<K: Kind>(pass: &Pass<K>) -> Activity {
     }
 }
 
-/// Keeps one token alive, and deletes what it left. Leaves in the pass what the status says of it, the findings, and when
-/// to look again.
+/// Keeps one token as far as its object's activity lets it. Leaves in the pass what the status says of it, the findings,
+/// and when to look again.
 pub async fn keep<K: TokenHolder>(
+    pass: &mut Pass<K>,
+    backend: &Backend,
+    ledger: &mut Ledger,
+    entry: Entry<'_>,
+) -> Result<(), Stop> {
+    match entry.activity {
+        Activity::Refused => run_out::run_out(pass, backend, ledger, entry).await,
+        Activity::Active | Activity::Suspended => keep_up(pass, backend, ledger, &entry).await,
+    }
+}
+
+/// Keeps the token in its Secret, and deletes what it left.
+async fn keep_up<K: TokenHolder>(
     pass: &mut Pass<K>,
     backend: &Backend,
     ledger: &mut Ledger,

@@ -25,7 +25,7 @@ pub(super) struct Labels([(&'static str, String); 3]);
 
 /// How the labels of a Secret fit an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fit {
+enum Fit {
     /// All are there.
     Whole,
     /// Some are missing, and none names another entry.
@@ -45,7 +45,7 @@ impl Labels {
     }
 
     /// How the labels of a Secret fit these.
-    pub(super) fn fit(&self, metadata: &ObjectMeta) -> Fit {
+    fn fit(&self, metadata: &ObjectMeta) -> Fit {
         let labels = metadata.labels.as_ref();
         let there = |name: &str| labels.and_then(|labels| labels.get(name));
         if self
@@ -71,8 +71,17 @@ impl Labels {
     }
 }
 
+/// Whether a Secret is an entry's. Where somebody took labels off, its owner still tells.
+pub(super) fn is_of<K: Kind>(pass: &Pass<K>, entry: &str, metadata: &ObjectMeta) -> bool {
+    match Labels::of(pass, entry).fit(metadata) {
+        Fit::Whole => true,
+        Fit::Partial => is_controlled_by(metadata, &pass.object),
+        Fit::Other => false,
+    }
+}
+
 /// Whether an object controls a Secret, by the Secret's word.
-pub(super) fn is_controlled_by<K: Kind>(metadata: &ObjectMeta, object: &K) -> bool {
+fn is_controlled_by<K: Kind>(metadata: &ObjectMeta, object: &K) -> bool {
     let mut owners = metadata.owner_references.iter().flatten();
     let uid = object.meta().uid.as_deref();
     owners.any(|owner| owner.controller == Some(true) && Some(owner.uid.as_str()) == uid)

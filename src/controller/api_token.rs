@@ -77,7 +77,11 @@ impl Kind for ApiToken {
     }
 
     async fn live(pass: &mut Pass<Self>, backend: &Backend) -> Result<(), Stop> {
-        let (owner, name) = match owner_permitted(pass, backend).await {
+        let owner = owner_permitted(pass, backend).await;
+        if owner.is_err() {
+            quota::stand_back(pass);
+        }
+        let (owner, name) = match owner {
             Err(Stop::Blocked(refused)) if refused.is_refusal() => {
                 run_out(pass, backend).await?;
                 return Err(refused.into());

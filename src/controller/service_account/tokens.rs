@@ -14,7 +14,8 @@ use crate::controller::kind::Pass;
 use crate::controller::memory::EntryMemory;
 use crate::controller::outcome::Stop;
 use crate::controller::tokens::{
-    self, Dressing, Ending, Entry, Ledger, check_metadata, entries_of_secrets, next_look,
+    self, Dressing, Ending, Entry, Ledger, TokenHolder, check_metadata, entries_of_secrets,
+    next_look,
 };
 use crate::iam::client::Owner;
 use crate::iam::model::PrincipalId;
@@ -32,13 +33,24 @@ pub(super) struct Holder<'a> {
     pub(super) age: Age,
 }
 
+/// Which entries may have tokens issued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Entitled {
+    /// All.
+    All,
+    /// Those that have a token: another in its place is no more.
+    Holders,
+    /// None.
+    Nobody,
+}
+
 /// Keeps every entry's token alive, and removes entries that the spec does not have any more. The first trouble does
-/// not keep the other entries from their due. While the object is refused, no token is renewed.
+/// not keep the other entries from their due. Of whoever is not entitled to one, no token is renewed.
 pub(super) async fn keep(
     pass: &mut Pass<ServiceAccount>,
     backend: &Backend,
     holder: Holder<'_>,
-    activity: Activity,
+    entitled: Entitled,
 ) -> Result<(), Stop> {
     let owner = Owner::Account(holder.id.clone());
     let mut ledger = match holder.age {
@@ -48,7 +60,7 @@ pub(super) async fn keep(
     let entries = pass.object.spec.tokens.clone();
     let mut result = Ok(());
     for entry in &entries {
-        let kept = keep_one(pass, backend, &mut ledger, holder.name, entry, activity).await;
+        let kept = keep_one(pass, backend, &mut ledger, holder.name, entry, entitled).await;
         result = first_of(pass, result, kept);
     }
     tell_unheeded(pass).await;
@@ -75,13 +87,14 @@ async fn keep_one(
     ledger: &mut Ledger,
     account: &str,
     entry: &TokenEntry,
-    activity: Activity,
+    entitled: Entitled,
 ) -> Result<(), Stop> {
     let spec = &entry.token;
     let permitted = check_metadata(&pass.context.settings, &spec.secret.template.metadata);
-    let activity = match &permitted {
-        Ok(()) => activity,
-        Err(_) => Activity::Refused,
+    let activity = if permitted.is_ok() && is_entitled(pass, &entry.name, entitled) {
+        tokens::activity(pass)
+    } else {
+        Activity::Refused
     };
     let secret_name = entry.secret_name(pass.name());
     let entry = Entry {
@@ -100,6 +113,16 @@ async fn keep_one(
     };
     tokens::keep(pass, backend, ledger, entry).await?;
     Ok(permitted?)
+}
+
+fn is_entitled(pass: &Pass<ServiceAccount>, entry: &str, entitled: Entitled) -> bool {
+    let now = pass.context.clock.now();
+    let status = || ServiceAccount::token(&pass.status, entry);
+    match entitled {
+        Entitled::All => true,
+        Entitled::Holders => status().is_some_and(|status| status.has_token(now)),
+        Entitled::Nobody => false,
+    }
 }
 
 /// Removes the entries that the status, a Secret or the mark of a token names, and the spec does not.

@@ -15,6 +15,7 @@ use super::outcome::{Blocked, Stop};
 use super::quota;
 use super::referrers::{Key, KindName};
 use super::resolve::{Resolver, itself};
+use super::status;
 use super::tokens::{self, Dressing, Entry, Ledger, TokenHolder, check_metadata};
 use crate::api::ApiToken;
 use crate::api::api_token::ApiTokenStatus;
@@ -77,12 +78,16 @@ impl Kind for ApiToken {
     }
 
     async fn live(pass: &mut Pass<Self>, backend: &Backend) -> Result<(), Stop> {
+        if pass.is_suspended() {
+            named::suspended(pass);
+        }
         let owner = owner_permitted(pass, backend).await;
         if owner.is_err() {
             quota::stand_back(pass);
         }
         let (owner, name) = match owner {
             Err(Stop::Blocked(refused)) if refused.is_refusal() => {
+                pass.findings.extend(status::refusal(&refused));
                 run_out(pass, backend).await?;
                 return Err(refused.into());
             }
@@ -90,9 +95,7 @@ impl Kind for ApiToken {
         };
         pass.status.owner_id = Some(id(&owner).to_owned());
         pass.status.owner_name = Some(name.clone());
-        if pass.object.spec.suspend {
-            named::suspended(pass);
-        } else {
+        if !pass.is_suspended() {
             pass.hold(&[(OWNER_ID, id(&owner).to_owned())]).await?;
         }
         let activity = tokens::activity(pass);
@@ -103,13 +106,8 @@ impl Kind for ApiToken {
         let Some(owner) = owner_to_clear(pass) else {
             return Ok(());
         };
-        match tokens::revoke_all(pass, backend, &mut Ledger::of(owner)).await {
-            // The owner is gone, and its tokens with it.
-            Err(Stop::Failed(Error::Backend(client::Error::Gone { .. }))) => {
-                Ok(named::really_gone::<()>(backend).await.map(drop)?)
-            }
-            result => result,
-        }
+        let revoked = tokens::revoke_all(pass, backend, &mut Ledger::of(owner)).await;
+        unless_gone(backend, revoked).await
     }
 
     async fn orphan(pass: &mut Pass<Self>) -> Result<(), Stop> {
@@ -129,6 +127,16 @@ impl TokenHolder for ApiToken {
 
     fn drop_token(status: &mut ApiTokenStatus, _: &str) {
         status.token = None;
+    }
+}
+
+/// An owner that is gone took its tokens along.
+async fn unless_gone(backend: &Backend, result: Result<(), Stop>) -> Result<(), Stop> {
+    match result {
+        Err(Stop::Failed(Error::Backend(client::Error::Gone { .. }))) => {
+            Ok(named::really_gone::<()>(backend).await.map(drop)?)
+        }
+        result => result,
     }
 }
 
@@ -160,7 +168,7 @@ async fn run_out(pass: &mut Pass<ApiToken>, backend: &Backend) -> Result<(), Sto
     let name = pass.status.owner_name.clone().unwrap_or_default();
     let kept = keep(pass, backend, owner, &name, Activity::Refused).await;
     quota::settle(pass);
-    kept
+    unless_gone(backend, kept).await
 }
 
 /// Whose token it is.

@@ -19,6 +19,7 @@ use super::outcome::Stop;
 use super::quota;
 use super::referrers::{Key, KindName};
 use super::resolve::referents;
+use super::status;
 use super::tokens::TokenHolder;
 use crate::api::ServiceAccount;
 use crate::api::grant::GrantedBinding;
@@ -79,6 +80,9 @@ impl Kind for ServiceAccount {
         if pass.status.id.is_none() {
             // There is nothing to take away, so nothing is asked of the backend.
             wanted.whole()?;
+        }
+        if let Some(refused) = wanted.refusal() {
+            pass.findings.extend(status::refusal(refused));
         }
         let there = account::have(pass, backend, &name, &wanted).await;
         if there.is_err() {

@@ -13,6 +13,7 @@ use crate::controller::backend::Backend;
 use crate::controller::kind::Pass;
 use crate::controller::memory::EntryMemory;
 use crate::controller::outcome::Stop;
+use crate::controller::status;
 use crate::controller::tokens::{
     self, Dressing, Ending, Entry, Ledger, TokenHolder, check_metadata, entries_of_secrets,
     next_look,
@@ -91,6 +92,9 @@ async fn keep_one(
 ) -> Result<(), Stop> {
     let spec = &entry.token;
     let permitted = check_metadata(&pass.context.settings, &spec.secret.template.metadata);
+    if let Err(refused) = &permitted {
+        pass.findings.extend(status::refusal(refused));
+    }
     let activity = if permitted.is_ok() && is_entitled(pass, &entry.name, entitled) {
         tokens::activity(pass)
     } else {

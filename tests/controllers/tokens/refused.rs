@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{brisk, patient, same, token_of};
+use crate::crashes::behind_gate;
+use crate::gate::Verdict;
 use crate::guardrails::set;
 use crate::scene::{Scene, find};
 
@@ -199,6 +201,53 @@ async fn the_secret_that_holds_the_token_counts_whatever_name_a_refused_spec_has
     scene.refused("the replaced token", &first).await;
     scene.has_tokens(&id, 1).await;
     assert!(scene.works(&second).await, "it runs out");
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_also_where_the_token_cannot_be_taken_away_at_once() {
+    let (_turn, scene) = Scene::private().await;
+    let gate = behind_gate(&scene).await;
+    set(&scene, &json!({"tokensPerNamespace": 9})).await;
+    let id = scene.account("ci", json!([patient("default")])).await;
+    gate.rule(|_, path| Verdict::when(path.ends_with("/api-tokens"), Verdict::Answer(400)));
+    let leaked = json!({
+        "metadata": {"annotations": {"kestra-iam.dev/compromised": "leaked"}}, "spec": {"roles": viewer()},
+    });
+    scene.patch("ksa", "ci", leaked).await;
+    let object = scene
+        .condition("ksa", "ci", "Accepted", "False", "NotAllowed")
+        .await;
+    assert_eq!(find(&object, "Ready")["reason"], "NotAllowed");
+    assert_eq!(find(&object, "Synced")["reason"], "Invalid", "{object:#}");
+    gate.open();
+    scene.gone("secret", "ci-default").await;
+    assert!(scene.tokens(&id).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_refused_token_of_a_user_who_is_gone_is_no_failure() {
+    let scene = Scene::new().await;
+    let email = format!("{}@example.com", scene.namespace);
+    let user = scene.user(&email, json!({})).await;
+    set(
+        &scene,
+        &json!({"tokenSubjects": [email], "maxLifetime": "2h"}),
+    )
+    .await;
+    scene
+        .apply("ApiToken", "personal", token_of(json!({"user": email})))
+        .await;
+    scene.ready("ktok", "personal").await;
+    scene.delete_user(&user).await;
+    let leaked = json!({
+        "metadata": {"annotations": {"kestra-iam.dev/compromised": "leaked"}}, "spec": {"lifetime": "3h"},
+    });
+    scene.patch("ktok", "personal", leaked).await;
+    let object = scene
+        .condition("ktok", "personal", "Accepted", "False", "NotAllowed")
+        .await;
+    assert_eq!(find(&object, "Ready")["reason"], "NotAllowed");
+    assert_eq!(find(&object, "Reconciling"), Value::Null, "{object:#}");
 }
 
 #[tokio::test]

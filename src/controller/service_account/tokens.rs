@@ -156,6 +156,9 @@ async fn remove_others(
         let ending = tokens::ending(pass, &name, compromised.as_deref());
         if !pass.is_suspended() || ending == Ending::AtOnce {
             let removed = tokens::remove(pass, backend, ledger, &name, ending).await;
+            if removed.is_ok() && ending == Ending::AtOnce {
+                note_order(pass, COMPROMISED);
+            }
             result = first_of(pass, result, removed);
         }
     }
@@ -191,15 +194,23 @@ async fn tell_unheeded(pass: &Pass<ServiceAccount>) {
         let told = memory.entry(&key, ACCOUNT).unheeded;
         if told.get(annotation) != Some(order) {
             let note = format!(
-                "annotation {annotation} is for token {of}, which is not in spec.tokens: nothing is done about it. For \
-                 one token write <name>=<value>, for all a value without ="
+                "annotation {annotation} is for token {of}, and no such token is there. For one token write \
+                 <name>=<value>, for all a value without ="
             );
             pass.warn(Reason::Invalid, note).await;
-            let note = |memory: &mut EntryMemory| {
-                memory.unheeded.insert(annotation, order.clone());
-            };
-            memory.remember(&key, ACCOUNT, note);
+            note_order(pass, annotation);
         }
+    }
+}
+
+/// Remembers an order of which there is nothing more to tell: people were told, or the entry went by it.
+fn note_order(pass: &Pass<ServiceAccount>, annotation: &'static str) {
+    if let Some(order) = pass.object.annotations().get(annotation) {
+        let note = |memory: &mut EntryMemory| {
+            memory.unheeded.insert(annotation, order.clone());
+        };
+        let memory = &pass.context.memory;
+        memory.remember(&pass.key(), ACCOUNT, note);
     }
 }
 

@@ -107,7 +107,7 @@ async fn an_order_to_an_entry_that_is_not_there_is_told_of() {
     let value = scene.value("ci-default").await;
     scene.order("ksa", "ci", "compromised", "leak=ci").await;
     let told = times(&scene, ("ServiceAccount", "ci"), "Invalid", 1).await;
-    let said = "Warning x1 annotation kestra-iam.dev/compromised is for token leak, which is not in spec.tokens";
+    let said = "Warning x1 annotation kestra-iam.dev/compromised is for token leak, and no such token is there";
     assert!(told[0].starts_with(said), "{told:?}");
     scene
         .order("ksa", "ci", "rotate-requested-at", "default=1")

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{brisk, patient, same, token_of};
 use crate::crashes::behind_gate;
+use crate::events::times;
 use crate::gate::Verdict;
 use crate::guardrails::set;
 use crate::scene::{Scene, find};
@@ -296,6 +297,8 @@ async fn compromised_reaches_entries_that_were_removed_before() {
     scene.gone("secret", "ci-late").await;
     assert!(!scene.works(&late).await);
     scene.has_tokens(&id, 1).await;
+    // No order was for nothing.
+    times(&scene, ("ServiceAccount", "ci"), "Invalid", 0).await;
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ pub struct TokenStatus {
     /// The first characters of the current token, as the backend shows them in its lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prefix: Option<String>,
-    /// The Secret that holds the current token.
+    /// The Secret that holds the current token, or held the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_name: Option<String>,
     /// The Secret's version that was last found to hold the current token.

@@ -157,6 +157,20 @@ fn down_with(pass: &Pass<'_>, down: &Down) -> Vec<Finding> {
     findings
 }
 
+/// That an object is refused: told also where something that is left to do about it fails.
+#[must_use]
+pub fn refusal(refused: &Blocked) -> Vec<Finding> {
+    let Blocked {
+        reason, message, ..
+    } = refused;
+    let finding = |kind, truth| Finding::new(kind, truth, *reason, message.as_str());
+    vec![
+        finding(ConditionType::Accepted, false),
+        finding(ConditionType::Ready, false),
+        finding(ConditionType::Stalled, true),
+    ]
+}
+
 /// What was ready for this spec stays so while its tokens work.
 fn failing(pass: &Pass<'_>, error: &super::error::Error) -> Vec<Finding> {
     let reason = error.reason();

@@ -10,7 +10,8 @@ use super::publish::Published;
 use super::round::Round;
 use super::sight::Freshness;
 use crate::api::condition::{ConditionType, Finding, Reason, Truth};
-use crate::controller::outcome::{Blocked, Stop};
+use crate::controller::error::Error;
+use crate::controller::outcome::Stop;
 use crate::iam::client::{Check, NewToken};
 use crate::iam::model::TokenValue;
 use crate::iam::wire::IssuedToken;
@@ -168,10 +169,6 @@ impl<K: TokenHolder> Round<'_, K> {
     }
 }
 
-fn useless(how: &str) -> Stop {
-    let message = format!(
-        "the backend issued a token whose value {how}; it was revoked and never published. Find out what stands \
-         between the operator and the backend"
-    );
-    Blocked::unsynced(Reason::BackendProtocol, message).into()
+fn useless(how: &'static str) -> Stop {
+    Error::Useless { how }.into()
 }

@@ -59,6 +59,14 @@ impl Ledger {
         Ok(())
     }
 
+    /// Lists them unless this pass has.
+    pub async fn list_once(&mut self, backend: &Backend) -> Result<(), client::Error> {
+        match self.listing {
+            Some(_) => Ok(()),
+            None => self.list(backend).await,
+        }
+    }
+
     /// When they were listed in this pass, if they were.
     #[must_use]
     pub fn listed_at(&self) -> Option<Timestamp> {

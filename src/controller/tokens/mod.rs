@@ -22,7 +22,6 @@ pub use dressing::Dressing;
 pub use ledger::Ledger;
 pub use metadata::check_metadata;
 pub use removal::{Ending, ending, entries_of_secrets, remove, revoke_all};
-pub use run_out::run_out;
 pub use sight::next_look;
 pub use windows::check_windows;
 
@@ -97,9 +96,22 @@ pub fn activity<K: Kind>(pass: &Pass<K>) -> Activity {
     }
 }
 
-/// Keeps one token alive, and deletes what it left. Leaves in the pass what the status says of it, the findings, and when
-/// to look again.
+/// Keeps one token as far as its object's activity lets it. Leaves in the pass what the status says of it, the findings,
+/// and when to look again.
 pub async fn keep<K: TokenHolder>(
+    pass: &mut Pass<K>,
+    backend: &Backend,
+    ledger: &mut Ledger,
+    entry: Entry<'_>,
+) -> Result<(), Stop> {
+    match entry.activity {
+        Activity::Refused => run_out::run_out(pass, backend, ledger, entry).await,
+        Activity::Active | Activity::Suspended => keep_up(pass, backend, ledger, &entry).await,
+    }
+}
+
+/// Keeps the token in its Secret, and deletes what it left.
+async fn keep_up<K: TokenHolder>(
     pass: &mut Pass<K>,
     backend: &Backend,
     ledger: &mut Ledger,
@@ -143,11 +155,13 @@ async fn work<K: TokenHolder>(
 impl<K: TokenHolder> Round<'_, K> {
     /// Looks at what the decision needs, and decides.
     async fn plan(&mut self) -> Result<Plan, Stop> {
-        while let Some(wanted) = look(&self.entry.policy, &self.sight.seen, self.now()) {
+        let mut now = self.now();
+        while let Some(wanted) = look(&self.entry.policy, &self.sight.seen, now) {
             self.look(wanted).await?;
+            now = self.now();
         }
         let pace = self.pass.context.settings.issue_pace;
-        Ok(plan(&self.entry.policy, &self.sight.seen, pace, self.now()))
+        Ok(plan(&self.entry.policy, &self.sight.seen, pace, now))
     }
 
     async fn take(&mut self, step: &Step, plan: &Plan) -> Result<(), Stop> {

@@ -67,6 +67,12 @@ pub(super) fn judge(
             in_use: None,
         };
     }
+    if seen.listed.is_none() {
+        return Verdict::Keep {
+            until: after(now, AGAIN),
+            in_use: None,
+        };
+    }
     let last_used = seen
         .listing_of(&retired.id)
         .and_then(|listed| listed.last_used);
@@ -82,7 +88,7 @@ pub(super) fn judge(
     }
 }
 
-/// How soon a list that is too old to tell is made anew.
+/// How soon a list that is missing, or too old to tell, is made anew.
 const AGAIN: SignedDuration = SignedDuration::from_secs(1);
 
 /// When a retired token ends. The overlap's minimum counts from when the publish of its successor is known to have

@@ -59,7 +59,7 @@ impl Scene {
     }
 
     /// Moves the clock of operator and server. Only whoever has the turn may.
-    fn advance(&self, by: Duration) {
+    pub fn advance(&self, by: Duration) {
         self.world.clock.advance(by).unwrap();
     }
 

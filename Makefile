@@ -43,6 +43,10 @@ cluster: ## Run a real Kubernetes control plane until Ctrl-C, and print its KUBE
 test: ## Run all tests, on a real Kubernetes (built once, in about five minutes, where none is found)
 	@$(TEST)
 
+.PHONY: faults
+faults: ## Run the fault matrix of docs/faults.md; FULL=1 at full size, SEED=n repeats the randomness of a run
+	@$(TEST) --test faults
+
 .PHONY: generate
 generate: ## Write crds/ and docs/reference/ anew from the code
 	@UPDATE=1 $(TEST) --quiet --test api generated::

@@ -4,6 +4,7 @@ pub mod audit;
 mod binaries;
 mod clock;
 mod control_plane;
+pub mod gate;
 mod helm;
 mod iam_server;
 mod interrupt;

@@ -88,6 +88,12 @@ impl Error {
         self.status().is_some_and(kube::core::Status::is_not_found)
     }
 
+    /// Whether what was sent cannot be so.
+    #[must_use]
+    pub fn is_invalid(&self) -> bool {
+        self.status().is_some_and(|status| status.code == 422)
+    }
+
     /// Whether a change was sent whose effect is not known.
     #[must_use]
     pub fn outcome_unknown(&self) -> bool {
@@ -156,7 +162,12 @@ fn wordless(error: kube::Error) -> kube::Error {
     let kube::Error::Api(mut status) = error else {
         return error;
     };
-    status.message = format!("it answered {} {}", status.code, status.reason);
+    let advice = if status.message.contains("exceeded quota") {
+        ": a ResourceQuota leaves no room for one more Secret in this namespace. Raise it, or delete a Secret"
+    } else {
+        ""
+    };
+    status.message = format!("it answered {} {}{advice}", status.code, status.reason);
     status.details = None;
     kube::Error::Api(status)
 }
@@ -230,6 +241,20 @@ mod tests {
             assert!(!error.outcome_unknown() && !error.is_conflict(), "{error}");
             assert!(!error.to_string().contains("no answer"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_quota_is_told_of_without_quoting_anything() {
+        let said =
+            "secrets \"hunter2\" is forbidden: exceeded quota: few, requested: count/secrets=1";
+        let status = kube::core::Status::failure(said, "Forbidden").with_code(403);
+        let source = Box::new(kube::Error::Api(Box::new(status)));
+        let operation = "write";
+        let said = Error::Kubernetes { operation, source }
+            .without_quotes()
+            .to_string();
+        assert!(said.contains("Raise it, or delete a Secret"), "{said}");
+        assert!(!said.contains("hunter2"), "{said}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a process remembers of objects between passes. All of it can be lost: the next pass finds out again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -53,7 +53,12 @@ struct Inner {
     identities: HashMap<Key, Option<String>>,
     /// The newest resourceVersion that an answered write of ours gave an object.
     written: HashMap<Key, String>,
+    /// Objects that are gone and whose last version is known still, the longest gone first.
+    gone: VecDeque<Key>,
 }
+
+/// So many objects that are gone are known still: a list of the past may show one again.
+const GONE: usize = 4096;
 
 impl Memory {
     /// What is remembered of an entry.
@@ -126,13 +131,20 @@ impl Memory {
         self.lock().entries.remove(&id);
     }
 
-    /// Forgets an object that is gone.
+    /// Forgets an object that is gone, all but its last version.
     pub fn forget(&self, key: &Key) {
         let mut inner = self.lock();
         inner.entries.retain(|(owner, _), _| owner != key);
         inner.failures.remove(key);
         inner.identities.remove(key);
-        inner.written.remove(key);
+        if inner.written.contains_key(key) {
+            inner.gone.push_back(key.clone());
+        }
+        if inner.gone.len() > GONE
+            && let Some(longest) = inner.gone.pop_front()
+        {
+            inner.written.remove(&longest);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -156,5 +168,19 @@ mod tests {
             !memory.is_stale(&key, Some("9")),
             "forgotten once caught up"
         );
+    }
+
+    #[test]
+    fn an_object_that_a_list_of_the_past_shows_again_is_stale() {
+        let memory = Memory::default();
+        let key = |number: usize| Key::new(KindName::Group, "a", &number.to_string());
+        memory.wrote(&key(0), Some("10"));
+        memory.forget(&key(0));
+        assert!(memory.is_stale(&key(0), Some("9")));
+        for number in 1..=GONE {
+            memory.wrote(&key(number), Some("10"));
+            memory.forget(&key(number));
+        }
+        assert_eq!(memory.lock().written.len(), GONE, "not for ever");
     }
 }

@@ -72,6 +72,11 @@ impl Files {
         self.certificates().join("apiserver.crt")
     }
 
+    /// The key of that leaf.
+    pub(super) fn key(&self) -> PathBuf {
+        self.certificates().join("apiserver.key")
+    }
+
     pub(super) fn admin_kubeconfig(&self) -> PathBuf {
         self.scratch.file("kubeconfig")
     }

@@ -3,6 +3,7 @@
 mod files;
 mod namespace;
 mod start;
+mod state;
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -75,6 +76,11 @@ impl ControlPlane {
     #[must_use]
     pub fn ca(&self) -> PathBuf {
         self.files.ca()
+    }
+
+    /// The key of the API server's certificate, for whoever stands in front of it.
+    pub(crate) fn key(&self) -> PathBuf {
+        self.files.key()
     }
 
     /// A kubeconfig file of the same `system:masters`.

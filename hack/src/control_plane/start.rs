@@ -163,7 +163,7 @@ fn command(program: PathBuf, flags: &str) -> Command {
 }
 
 /// Ready is the server when it says so: the roles of RBAC exist then.
-async fn await_api_server(
+pub(super) async fn await_api_server(
     etcd: &Process,
     server: &Process,
     files: &Files,

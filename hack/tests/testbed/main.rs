@@ -13,4 +13,6 @@ mod control_plane;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod gate;
+#[cfg(test)]
 mod process;

@@ -3,11 +3,13 @@
 
 mod disown;
 mod dressing;
+mod frozen;
 mod issue;
 mod ledger;
 mod metadata;
 mod publish;
 mod record;
+mod rehearsal;
 mod removal;
 mod report;
 mod revoke;

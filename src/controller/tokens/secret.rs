@@ -20,6 +20,9 @@ use crate::plan::token::{History, Recorded, SecretSeen};
 /// Annotation that holds the history of the entry's tokens.
 pub(super) const HISTORY: &str = "kestra-iam.dev/history";
 
+/// What a publish is called in messages.
+pub(super) const WRITE: &str = "write the token into the Secret";
+
 /// The labels that bind a Secret to an entry of an object of its namespace.
 pub(super) struct Labels([(&'static str, String); 3]);
 
@@ -102,6 +105,14 @@ pub(super) async fn change<T>(
     changed.map_err(Error::without_quotes)
 }
 
+/// How Secrets are written.
+pub(super) fn parameters() -> PostParams {
+    PostParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        ..PostParams::default()
+    }
+}
+
 /// A Secret with its values, as it is now. They must not outlive the pass.
 pub(super) async fn read(
     context: &Context,
@@ -137,6 +148,7 @@ impl<K: TokenHolder> Round<'_, K> {
         let owner = owner(&self.pass.object);
         let mut owners = metadata.owner_references.iter().flatten();
         secret.data.as_ref() == Some(&self.entry.dressing.data(value))
+            && secret.immutable != Some(true)
             && self.entry.dressing.is_worn_by(metadata)
             && Labels::of(self.pass, self.entry.name).are_on(metadata)
             && owners.any(|there| Some(there) == owner.as_ref())
@@ -149,28 +161,37 @@ impl<K: TokenHolder> Round<'_, K> {
         value: &TokenValue,
     ) -> Result<ObjectMeta, Error> {
         let secret = self.dressed(history, value)?;
+        self.write(secret, &parameters()).await
+    }
+
+    /// Creates this Secret, or replaces exactly the one that was seen; with a dry run neither.
+    pub(super) async fn write(
+        &self,
+        secret: Secret,
+        parameters: &PostParams,
+    ) -> Result<ObjectMeta, Error> {
         let context = &self.pass.context;
         let api = api(context, self.pass.namespace());
-        let parameters = PostParams {
-            field_manager: Some(FIELD_MANAGER.to_owned()),
-            ..PostParams::default()
-        };
-        let operation = "write the token into the Secret";
         let written = match self.sight.seen.secret {
             SecretSeen::Ours { .. } => {
-                let replace = api.replace(self.entry.dressing.name, &parameters, &secret);
-                change(context, operation, replace).await?
+                let replace = api.replace(self.entry.dressing.name, parameters, &secret);
+                match change(context, WRITE, replace).await {
+                    Err(error) if error.is_invalid() && self.is_frozen().await? => {
+                        self.make_anew(secret, parameters).await
+                    }
+                    written => written,
+                }
             }
             SecretSeen::Absent | SecretSeen::Foreign => {
-                let create = api.create(&parameters, &secret);
-                change(context, operation, create).await?
+                let create = api.create(parameters, &secret);
+                change(context, WRITE, create).await
             }
         };
-        Ok(written.metadata)
+        Ok(written?.metadata)
     }
 
     /// The whole Secret; what others wrote into its metadata stays.
-    fn dressed(&self, history: &History, value: &TokenValue) -> Result<Secret, Error> {
+    pub(super) fn dressed(&self, history: &History, value: &TokenValue) -> Result<Secret, Error> {
         let is_ours = self.sight.seen.version().is_some();
         let seen = self.sight.metadata.clone().filter(|_| is_ours);
         let mut metadata = seen.unwrap_or_default();

@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::http::Method;
 use kube::api::PostParams;
 use serde_json::{Value, json};
+use testbed::audit::Mark;
 
 use super::patient;
 use crate::crashes::behind_gate;
@@ -55,6 +56,21 @@ impl Scene {
         let paced = |object: &Value| message(object).contains("the next try waits until");
         let object = self.until("ksa", "ci", "is paced", paced).await;
         message(&object)
+    }
+
+    /// Waits until so many writes of a Secret were tried without an effect.
+    async fn rehearsed(&self, times: usize) {
+        let audit = self.world.plane.audit();
+        let look = async || {
+            let requests = audit.since(Mark::default()).unwrap();
+            let tried = requests.iter().filter(|request| {
+                let is_dry = request.path.contains("dryRun=All");
+                let by_operator = request.user_agent.starts_with("kestra-iam-operator/");
+                by_operator && is_dry && request.namespace == self.namespace
+            });
+            (tried.count() >= times).then_some(())
+        };
+        self.wait("dry runs of a publish", look).await;
     }
 }
 
@@ -110,11 +126,9 @@ async fn secrets_that_may_not_be_written_are_no_reason_for_a_storm_and_what_refu
     );
     assert!(!message.contains("QUOTED"), "{message}");
 
-    let issues = || gate.count(|passed| passed.is_write() && passed.path.contains("/api-tokens"));
-    let message = scene.paced("TokenIssued").await;
-    assert_eq!(issues(), 6, "three were issued, and revoked at once");
-    let because = "write the token into the Secret: it answered 422 Invalid";
-    assert!(message.contains(because), "{message}");
+    scene.rehearsed(2).await;
+    let issues = gate.count(|passed| passed.is_write() && passed.path.contains("/api-tokens"));
+    assert_eq!(issues, 2, "one was issued, and revoked at once");
     let object = scene.get("ksa", "ci").await.unwrap();
     for (condition, status) in [("Ready", "False"), ("Synced", "False"), ("Stalled", "True")] {
         let found = find(&object, condition);
@@ -140,8 +154,8 @@ async fn a_rotation_that_cannot_be_published_makes_no_storm_either() {
     let first = scene.value("ci-default").await;
     refuse_secrets(&scene).await;
     scene.advance(Duration::from_mins(45));
-    scene.paced("TokenIssued").await;
-    assert_eq!(issued(&gate), 1 + 3);
+    scene.rehearsed(2).await;
+    assert_eq!(issued(&gate), 1 + 1);
     let object = scene.get("ksa", "ci").await.unwrap();
     assert_eq!(find(&object, "Ready")["status"], "True", "its token works");
     scene.has_tokens(&id, 1).await;

@@ -1,0 +1,181 @@
+//! What happens to the cluster: namespaces end, definitions change, its state is that of yesterday.
+
+use std::time::Duration;
+
+use kestra_iam_operator::api;
+use kube::api::PostParams;
+use serde_json::{Value, json};
+
+use crate::bench::{Bench, brisk, merge};
+use crate::end_state::end_state;
+use crate::oracle::Allowance;
+
+const CI: (&str, &str) = ("ServiceAccount", "ci");
+
+#[tokio::test]
+async fn fault_47_namespace_deleted() {
+    let bench = Bench::start().await;
+    let bots = json!({"groupName": format!("{}-bots", bench.namespace)});
+    bench.apply("Group", "bots", bots).await;
+    let groups = json!([{"kind": "Group", "name": "bots"}]);
+    let spec = json!({"groups": groups, "tokens": [brisk("default")]});
+    let id = bench.account_with("ci", spec).await;
+    let more = json!({"owner": {"serviceAccountRef": {"name": "ci"}}, "lifetime": "1h"});
+    bench.apply("ApiToken", "more", more).await;
+    bench.ready("ApiToken", "more").await;
+    let consumer = bench.consume("ci-default").await;
+    consumer.calls(20).await;
+    consumer.stop();
+    bench.begin_delete("Namespace", &bench.namespace).await;
+    bench.gone("Namespace", &bench.namespace).await;
+    assert!(bench.backend.account(&id.as_str().into()).await.is_err());
+    // No Secret can be created in a namespace that ends, and none is tried for again and again.
+    bench
+        .judge_with(Allowance {
+            forbidden: &["secrets", "events"],
+            ..Allowance::default()
+        })
+        .await;
+}
+
+/// Changes the schema of accounts as a newer or older version of the definitions has it.
+async fn redefine(bench: &Bench, patch: Value) {
+    let patch = patch.to_string();
+    let definition = "crd/serviceaccounts.kestra-iam.dev";
+    let args = ["patch", definition, "--type=json", "-p", &patch];
+    bench.plane().kubectl(&args, "").await.unwrap();
+}
+
+/// Where the schema of accounts has the fields of their specs.
+const SPEC: &str = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties";
+
+/// Creates an account, once the API server takes what it has.
+async fn create(bench: &Bench, name: &str, spec: Value) {
+    let object = bench.object(CI.0, name, spec);
+    let object = serde_json::from_value(object).unwrap();
+    let api = bench.api(CI.0);
+    bench
+        .wait("an account of another version", async || {
+            api.create(&PostParams::default(), &object).await.ok()
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn fault_52_definitions_of_another_version() {
+    let bench = Bench::builder().own_plane().start().await;
+    bench.account("ci").await;
+    let consumer = bench.consume("ci-default").await;
+    // Newer ones: a field and a value that this operator does not know.
+    let newer = json!([
+        {"op": "add", "path": format!("{SPEC}/purpose"), "value": {"type": "string"}},
+        {"op": "replace", "path": format!("{SPEC}/deletionPolicy"), "value": {"type": "string"}},
+    ]);
+    redefine(&bench, newer).await;
+    let tokens = json!([brisk("default")]);
+    create(
+        &bench,
+        "purposeful",
+        json!({"purpose": "new", "tokens": tokens}),
+    )
+    .await;
+    create(
+        &bench,
+        "odd",
+        json!({"deletionPolicy": "Shred", "tokens": tokens}),
+    )
+    .await;
+    bench.ready(CI.0, "purposeful").await;
+    let log = async || {
+        let log = bench.operator().process.log();
+        log.contains("cannot be read").then_some(())
+    };
+    bench.wait("a word on what cannot be read", log).await;
+    let secret = bench.get("Secret", "odd-default").await;
+    assert_eq!(secret, Value::Null, "nothing is done for it");
+    // It is no reason to end, nor to do anything about it after a restart.
+    assert!(bench.operator().process.exit().unwrap().is_none());
+    bench.operator().restart().await;
+    bench.delete(CI.0, "odd").await;
+    consumer.calls(20).await;
+    bench.judge().await;
+    let purposeful = bench.get(CI.0, "purposeful").await;
+    assert_eq!(purposeful["spec"]["purpose"], "new", "it is kept");
+
+    // Older ones: without a kind. It is waited for, without an end and without a loop of crashes.
+    bench
+        .plane()
+        .kubectl(&["delete", "crd", "apitokens.kestra-iam.dev"], "")
+        .await
+        .unwrap();
+    bench.operator().process.restart().await.unwrap();
+    let operator = bench.operator();
+    let waits = async || {
+        let (status, body) = operator.get("/readyz").await?;
+        (status == 503 && body.contains("waiting for the first lists")).then_some(())
+    };
+    bench.wait("the operator to wait", waits).await;
+    assert_eq!(operator.get("/livez").await.unwrap().0, 200);
+    let mut crds = api::crds();
+    crds.retain(|crd| crd.spec.names.kind == "ApiToken");
+    let crds = api::to_yaml(&crds).unwrap();
+    bench
+        .plane()
+        .kubectl(&["apply", "-f", "-"], &crds)
+        .await
+        .unwrap();
+    operator.leads().await;
+    consumer.calls(20).await;
+    bench.judge().await;
+}
+
+#[tokio::test]
+async fn fault_66_cluster_restored_from_an_old_state() {
+    let bench = Bench::builder().own_plane().start().await;
+    let mut entry = brisk("default");
+    merge(&mut entry, json!({"lifetime": "100h"}));
+    let spec = || json!({"adoptionPolicy": "IfOwned", "tokens": [entry]});
+    bench.account_with("ci", spec()).await;
+    let consumer = bench.consume("ci-default").await;
+    bench.rest().await;
+    let before = end_state(&bench).await;
+    let kept = bench.value("ci-default").await;
+    bench.operator().process.kill().await.unwrap();
+    bench.plane().keep_state().await.unwrap();
+    bench.operator().restart().await;
+    // What the state does not know: a rotation, and another account.
+    bench.order(CI.0, CI.1, "rotate-requested-at", "1").await;
+    let lost = bench.other_value("ci-default", &kept).await;
+    let late = bench.account_with("late", spec()).await;
+    bench.rest().await;
+    assert!(!bench.works(&kept).await);
+
+    let broken = consumer.excuse();
+    bench.operator().process.kill().await.unwrap();
+    bench.plane().restore_state().await.unwrap();
+    bench.watch_anew();
+    assert_eq!(bench.value("ci-default").await, kept, "as it was");
+    bench.operator().restart().await;
+    // Whoever applies all from a repository again finds what was made the first time.
+    bench.apply("ServiceAccount", "late", spec()).await;
+    // The turn of the sweep of tokens comes within an hour.
+    bench.advance(Duration::from_hours(1)).await;
+    bench
+        .has(CI.0, CI.1, ("Reconciling", "True", "TokenLost"))
+        .await;
+    bench.advance(Duration::from_secs(31)).await;
+    bench.other_value("ci-default", &kept).await;
+    broken.take_back().await;
+    assert_eq!(
+        bench.id("ServiceAccount", "late").await,
+        late,
+        "no duplicate"
+    );
+    consumer.calls(20).await;
+    // What was published since is nobody's now: neither Secret nor status has ever heard of it.
+    bench.judge().await;
+    assert!(!bench.works(&lost).await);
+    bench.delete("ServiceAccount", "late").await;
+    bench.rest().await;
+    similar_asserts::assert_eq!(end_state(&bench).await, before);
+}

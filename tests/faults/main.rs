@@ -1,0 +1,28 @@
+//! The fault matrix: each row against a real control plane, the real server and the real operator under the chart's
+//! rights, with a consumer beside it and one oracle at its end. `docs/faults.md` lists the rows.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod access;
+mod bench;
+mod clocks;
+mod cluster;
+mod consumer;
+mod credential;
+mod denied;
+mod documented;
+mod drift;
+mod end_state;
+mod oracle;
+mod refused;
+mod replicas;
+mod scale;
+mod secrets;
+mod seen;
+mod tables;
+mod witness;

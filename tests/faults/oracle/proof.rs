@@ -1,0 +1,103 @@
+//! The oracle finds what it is there to find.
+
+use kestra_iam_operator::iam::client::{NewToken, Owner};
+use kube::api::{Api, DynamicObject, Patch, PatchParams};
+use serde_json::json;
+
+use super::{Allowance, places};
+use crate::bench::{Bench, ours};
+
+/// Whether something was found under this heading that tells of this.
+fn tells(violations: &[String], heading: &str, of: &str) {
+    let mut all = violations.iter();
+    let found = all.any(|it| it.starts_with(heading) && it.contains(of));
+    assert!(found, "{heading} … {of} in {violations:?}");
+}
+
+/// What the operator's own account writes while all is at rest.
+async fn write_as_operator(bench: &Bench) {
+    let client = testbed::client(&bench.kubeconfig).await.unwrap();
+    let kind = ours("ServiceAccount");
+    let accounts: Api<DynamicObject> = Api::namespaced_with(client, &bench.namespace, &kind);
+    let note = json!({"metadata": {"annotations": {"note": "x"}}});
+    let (parameters, patch) = (PatchParams::default(), Patch::Merge(&note));
+    accounts.patch("ci", &parameters, &patch).await.unwrap();
+}
+
+/// What the operator's own account has no right to ask.
+async fn trespass(bench: &Bench) {
+    let client = testbed::client(&bench.kubeconfig).await.unwrap();
+    let path = format!("/api/v1/namespaces/{}/pods", bench.namespace);
+    let request = axum::http::Request::get(path).body(Vec::new()).unwrap();
+    assert!(client.request_text(request).await.is_err());
+}
+
+/// One more token with the mark of the one that there is.
+async fn orphan(bench: &Bench, account: &str) {
+    let token = bench.tokens(account).await.remove(0);
+    let wanted = NewToken {
+        name: "orphan".into(),
+        description: token.description,
+        lifetime: None,
+        extended: false,
+    };
+    let owner = Owner::Account(account.into());
+    bench.backend.issue_token(&owner, &wanted).await.unwrap();
+}
+
+#[tokio::test]
+async fn each_violation_is_found() {
+    let bench = Bench::start().await;
+    let account = bench.account("ci").await;
+    let consumer = bench.consume("ci-default").await;
+    bench.judge().await;
+    let (found, ()) = tokio::join!(bench.unquiet(), write_as_operator(&bench));
+    tells(&found, "I5", "serviceaccounts/ci");
+
+    trespass(&bench).await;
+    tells(&bench.trespasses(Allowance::default()), "I7", "pods");
+
+    let value = bench.value("ci-default").await;
+    bench
+        .apply_manifest(&json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "data": {"note": format!("it is {}", &value[5..25])},
+            "metadata": {"name": "leak", "namespace": bench.namespace},
+        }))
+        .await;
+    let seen = bench.picture().await.seen;
+    tells(&bench.leaks(&seen).await, "I4", "configmaps");
+
+    bench.operator().process.kill().await.unwrap();
+    orphan(&bench, &account).await;
+    tells(&bench.picture().await.orphans(), "I2", "default");
+    let token = bench.tokens(&account).await.remove(0).id;
+    let owner = Owner::Account(account.as_str().into());
+    bench.backend.revoke_token(&owner, &token).await.unwrap();
+    consumer.calls(5).await;
+    tells(&bench.gaps(), "I3", "the Secret holds the same");
+    let mut picture = bench.picture().await;
+    tells(&picture.orphans(), "I3", "ci-default");
+    tells(&picture.untruths(), "I9", "ci-default");
+    picture.seen.most.insert("one entry".into(), 3);
+    tells(
+        &picture.published_at_once(Allowance::default()),
+        "I1",
+        "one entry",
+    );
+}
+
+#[test]
+fn a_part_of_a_value_is_found_and_its_prefix_is_not() {
+    let value = "0123456789abcdefghijklmnopqrstuvwxyzABCD";
+    for (text, is_part) in [
+        ("token 012345 was issued", false),
+        ("token 0123456789abcde…", true),
+        ("…klmnopqrstuvwxy…", true),
+        (
+            "MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1ub3BxcnN0dXZ3eHl6QUJDRA==",
+            true,
+        ),
+    ] {
+        assert_eq!(places::is_part_in(value, text), is_part, "{text}");
+    }
+}

@@ -1,0 +1,20 @@
+//! How large a row is, and where its randomness comes from.
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+/// The smaller number by default, the one of the matrix with `FULL=1`.
+pub fn scaled<T>(small: T, full: T) -> T {
+    let is_full = std::env::var_os("FULL").is_some_and(|value| value == "1");
+    if is_full { full } else { small }
+}
+
+/// Randomness that `SEED=n` repeats. The seed is printed with the row's output.
+pub fn random(row: &str) -> StdRng {
+    let given = std::env::var("SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok());
+    let seed = given.unwrap_or_else(|| rand::rng().next_u64() % 1_000_000);
+    println!("{row}: SEED={seed} repeats this run");
+    StdRng::seed_from_u64(seed)
+}

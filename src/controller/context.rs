@@ -22,6 +22,7 @@ use super::kind::{Kind, key_of};
 use super::memory::Memory;
 use super::quota::Places;
 use super::referrers::{Key, KindName, Referrers, Wakers};
+use super::revocation::Owed;
 use super::secret_index::SecretIndex;
 use super::settings::Settings;
 use crate::api::condition::ConditionType;
@@ -61,6 +62,8 @@ pub struct Context {
     pub stores: Stores,
     /// Which Secrets are whose.
     pub secrets_of: SecretIndex,
+    /// What former objects left.
+    pub owed: Owed,
 }
 
 /// What the watches show.

@@ -10,6 +10,7 @@ use super::publish::Published;
 use super::round::Round;
 use super::sight::Freshness;
 use crate::api::condition::{ConditionType, Finding, Reason, Truth};
+use crate::controller::error::Error;
 use crate::controller::outcome::{Blocked, Stop};
 use crate::iam::client::{Check, NewToken};
 use crate::iam::model::TokenValue;
@@ -151,7 +152,12 @@ impl<K: TokenHolder> Round<'_, K> {
         } else {
             format!("{label} is in Secret {secret}")
         };
-        self.pass.event(reason, "Issue", note, Some(secret)).await;
+        if reason == Reason::WindowMissed {
+            let note = format!("{note}, outside of its windows: none was open in time");
+            self.pass.warn(reason, note).await;
+        } else {
+            self.pass.event(reason, "Issue", note, Some(secret)).await;
+        }
     }
 
     /// The newest issue succeeded, unless that of another entry failed in this pass.
@@ -174,10 +180,6 @@ fn ending() -> Stop {
     Blocked::unsynced(Reason::KubernetesRefused, message).into()
 }
 
-fn useless(how: &str) -> Stop {
-    let message = format!(
-        "the backend issued a token whose value {how}; it was revoked and never published. Find out what stands \
-         between the operator and the backend"
-    );
-    Blocked::unsynced(Reason::BackendProtocol, message).into()
+fn useless(how: &'static str) -> Stop {
+    Error::Useless { how }.into()
 }

@@ -58,11 +58,11 @@ pub fn merge(into: &mut Value, from: Value) {
 }
 
 impl Bench {
-    /// Those of a kind in the users' namespace, in the operator's for Leases, or in the whole cluster.
+    /// Those of a kind in the users' namespace, in the operator's for its own, or in the whole cluster.
     pub fn api(&self, kind: &str) -> Api<DynamicObject> {
         let client = self.kube().clone();
         let namespace = match kind {
-            "Lease" => &self.home,
+            "Lease" | "Revocation" => &self.home,
             "ServiceAccount" | "Group" | "Role" | "RoleBinding" | "ApiToken" | "Secret"
             | "ResourceQuota" => &self.namespace,
             _ => return Api::all_with(client, &resource(kind)),

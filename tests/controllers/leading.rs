@@ -116,8 +116,8 @@ async fn lose_at(world: &Arc<World>, number: usize) -> usize {
     let leadership = controllers.leadership.clone();
     let (count, sent) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let (counted, changes) = (Arc::clone(&count), Arc::clone(&sent));
-    let lost = Arc::new(OnceLock::new());
-    let (losing, audit) = (Arc::clone(&lost), world.plane.audit());
+    let moment = Arc::new(OnceLock::new());
+    let (losing, audit) = (Arc::clone(&moment), world.plane.audit());
     gate.rule(move |method, path| {
         if leadership.is_held() && *method != Method::GET {
             changes.fetch_add(1, Ordering::SeqCst);
@@ -146,7 +146,7 @@ async fn lose_at(world: &Arc<World>, number: usize) -> usize {
         .then_some(())
     };
     scene.wait("the end of the work", ended).await;
-    if let Some(mark) = lost.get() {
+    if let Some(mark) = moment.get() {
         let failures = controllers.failures();
         let again = async || (controllers.failures() > failures).then_some(());
         scene

@@ -15,6 +15,16 @@ pub enum AdoptionPolicy {
     TakeOver,
 }
 
+/// What to do about a token when the permissions of its account change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum PermissionChangePolicy {
+    /// Leave it: the token has the new permissions all the same.
+    #[default]
+    Ignore,
+    /// Replace it.
+    Rotate,
+}
+
 /// What to do at the backend when the object is deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum DeletionPolicy {

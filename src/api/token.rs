@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::duration::Duration;
 use super::is_default;
+use super::policy::PermissionChangePolicy;
 use super::schema::{
     account_name, at_least, at_most, durations_hold, list_atomic, max_length, must, must_at,
     object_name, values,
@@ -88,10 +89,16 @@ pub struct Rotation {
     /// When a token that is due may be replaced: it waits for the first of these windows to open. It is replaced in any
     /// case when a quarter of renewBefore is left before its expiry (1h if that is longer, half of renewBefore at most),
     /// or when it is a quarter older than interval. A token that is missing, lost or compromised, a request by annotation
-    /// and a changed lifetime wait for no window. Default: at any time.
+    /// and what follows from a change of the spec wait for no window. Default: at any time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("maxItems" = 8), transform = list_atomic)]
     pub windows: Vec<Window>,
+    /// What to do about a token when the permissions of its account change: its groups, its roles and where they apply,
+    /// and what a Role object allows. Ignore leaves it, as it has the new permissions all the same; Rotate replaces it
+    /// as soon as the overlap before has ended. A change by other hands is seen within the instance's
+    /// spec.resync.objects, what is in a role that no object declares is not. Default: Ignore.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub permission_change_policy: PermissionChangePolicy,
 }
 
 /// A time that comes again and again, in which a token that is due may be replaced.

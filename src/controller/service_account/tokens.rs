@@ -15,7 +15,7 @@ use crate::controller::memory::EntryMemory;
 use crate::controller::outcome::Stop;
 use crate::controller::tokens::{
     self, Dressing, Entry, Ledger, check_metadata, check_windows, entries_of_secrets,
-    is_compromised, next_look,
+    is_compromised, next_look, rights,
 };
 use crate::iam::client::Owner;
 use crate::iam::model::PrincipalId;
@@ -49,7 +49,7 @@ pub(super) async fn keep(
     let entries = pass.object.spec.tokens.clone();
     let mut result = Ok(());
     for entry in &entries {
-        let kept = keep_one(pass, backend, &mut ledger, holder.name, entry, activity).await;
+        let kept = keep_one(pass, backend, &mut ledger, &holder, entry, activity).await;
         result = first_of(pass, result, kept);
     }
     tell_unheeded(pass).await;
@@ -74,21 +74,23 @@ async fn keep_one(
     pass: &mut Pass<ServiceAccount>,
     backend: &Backend,
     ledger: &mut Ledger,
-    account: &str,
+    holder: &Holder<'_>,
     entry: &TokenEntry,
     activity: Activity,
 ) -> Result<(), Stop> {
     let spec = &entry.token;
+    let policy = Policy::new(spec, backend.granularity);
     let permitted = check_metadata(&pass.context.settings, &spec.secret.template.metadata);
     let secret_name = entry.secret_name(pass.name());
     let entry = Entry {
-        owner_name: account,
+        owner_name: holder.name,
         name: &entry.name,
-        policy: Policy::new(spec, backend.granularity),
+        rights: rights(pass, backend, &policy, holder.id.as_str()),
+        policy,
         dressing: Dressing {
             name: &secret_name,
             template: &spec.secret.template,
-            account,
+            account: holder.name,
             url: &backend.url,
             tenant: backend.client.tenant(),
         },

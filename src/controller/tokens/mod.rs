@@ -11,6 +11,7 @@ mod record;
 mod removal;
 mod report;
 mod revoke;
+mod rights;
 mod round;
 mod run_out;
 mod secret;
@@ -22,6 +23,7 @@ pub use dressing::Dressing;
 pub use ledger::Ledger;
 pub use metadata::check_metadata;
 pub use removal::{entries_of_secrets, is_compromised, remove, revoke_all};
+pub use rights::rights;
 pub use run_out::run_out;
 pub use sight::next_look;
 pub use windows::check_windows;
@@ -61,6 +63,8 @@ pub struct Entry<'a> {
     pub dressing: Dressing<'a>,
     /// What the object's annotations ask for.
     pub requests: Requests,
+    /// What the owner's permissions come from; `None` = not known, or it does not matter.
+    pub rights: Option<String>,
     /// Whether mutations are withheld.
     pub activity: Activity,
 }

@@ -53,6 +53,9 @@ pub struct Current {
     /// Whether its use prolongs it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub extended: bool,
+    /// What its owner's permissions came from when it was issued ([`super::rights()`]), if changes of it matter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rights: Option<String>,
     /// How long it goes on working once its entry is removed, and nobody says so any more: the overlap's minimum, in
     /// seconds.
     #[serde(default)]

@@ -15,6 +15,7 @@ mod pace;
 mod policy;
 mod recorded;
 mod retire;
+mod rights;
 mod rules;
 mod schedule;
 #[cfg(test)]
@@ -32,6 +33,7 @@ pub use pace::Pace;
 pub use policy::{Lifetime, Policy, Renewal};
 pub use recorded::Recorded;
 pub use retire::{overlap, pending};
+pub use rights::{Right, rights};
 pub use rules::{Hold, InUse, Integrity, Issue, Plan, Step, plan};
 pub use schedule::{Fit, Schedule, schedule};
 pub use window::{InvalidWindow, Window, check_windows};

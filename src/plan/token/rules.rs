@@ -249,10 +249,26 @@ fn issue(seen: &Observed, reason: Reason, pace: Pace, now: Timestamp) -> Issue {
     }
 }
 
-/// Unknown tokens enter the history before anything is done about them.
+/// Unknown tokens enter the history before anything is done about them; so do rights that it lacks.
 fn enter(seen: &Observed, now: Timestamp) -> Option<Step> {
-    let history = retire::with_unlisted(seen, now).filter(|_| seen.is_accepted())?;
+    let history = retire::with_unlisted(seen, now).or_else(|| with_rights(seen));
+    let history = history.filter(|_| seen.is_accepted())?;
     Some(Step::Enter(Box::new(history)))
+}
+
+/// The history of a token that was issued when its owner's rights did not matter: they count from now on.
+fn with_rights(seen: &Observed) -> Option<History> {
+    let history = seen
+        .history()
+        .filter(|_| seen.activity == Activity::Active)?;
+    let rights = seen.rights.as_ref()?;
+    history.current.rights.is_none().then(|| History {
+        current: Current {
+            rights: Some(rights.clone()),
+            ..history.current.clone()
+        },
+        ..history.clone()
+    })
 }
 
 fn rewrite(seen: &Observed) -> Option<Step> {

@@ -5,6 +5,7 @@ mod cause;
 mod contest;
 mod hold;
 mod looks;
+mod openings;
 mod overlap;
 mod properties;
 mod revoke;
@@ -46,6 +47,7 @@ fn current(id: &str, generation: i64, issued: Timestamp) -> Current {
         published: issued,
         asked: Some(360_000),
         extended: false,
+        rights: None,
         farewell: 3600,
     }
 }
@@ -110,6 +112,7 @@ fn steady() -> Observed {
         refused_since: None,
         vain: Vec::new(),
         requests: Requests::default(),
+        rights: None,
         moved: None,
         next_look: START + HOUR * 1000,
         sighting: Sighting::Unrecorded,

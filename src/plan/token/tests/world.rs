@@ -368,6 +368,7 @@ impl World {
             published: self.now,
             asked: self.policy.lifetime.max_age().map(|age| age.as_secs()),
             extended: token.extended,
+            rights: seen.rights.clone(),
             farewell: 0,
         });
         let written = history.clone();

@@ -25,6 +25,16 @@ pub enum PermissionChangePolicy {
     Rotate,
 }
 
+/// What becomes of the value that a new token replaces in its Secret.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum PreviousValuePolicy {
+    /// It leaves the Secret.
+    #[default]
+    Omit,
+    /// It stays there as `token.previous` until its token is revoked.
+    Keep,
+}
+
 /// What to do at the backend when the object is deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum DeletionPolicy {

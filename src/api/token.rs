@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::duration::Duration;
 use super::is_default;
-use super::policy::PermissionChangePolicy;
+use super::policy::{PermissionChangePolicy, PreviousValuePolicy};
 use super::schema::{
     account_name, at_least, at_most, durations_hold, list_atomic, max_length, must, must_at,
     object_name, values,
@@ -154,6 +154,11 @@ pub struct SecretSpec {
     /// What the Secret has besides the key token.
     #[serde(default, skip_serializing_if = "is_default")]
     pub template: SecretTemplate,
+    /// What becomes of the value that a new token replaces. Keep leaves it in the Secret, under the key token.previous,
+    /// until its token is revoked; its going is one more change of the Secret. A value that does not work any more, or is
+    /// declared compromised, is not kept. Default: Omit.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub previous_value_policy: PreviousValuePolicy,
 }
 
 /// What a Secret has besides the key `token`.
@@ -280,6 +285,10 @@ fn template_keys(schema: &mut Schema) {
     must(
         "!('token' in self)",
         "the key token always holds the token: leave it out, or choose another key",
+    )(schema);
+    must(
+        "!('token.previous' in self)",
+        "the key token.previous is for the value that was replaced (previousValuePolicy): choose another key",
     )(schema);
 }
 

@@ -158,7 +158,7 @@ impl<K: TokenHolder> Round<'_, K> {
             Step::Accept(integrity) => self.accept(*integrity, plan).await,
             Step::Issue(issue) => self.issue(issue).await,
             Step::Enter(history) => self.enter(history).await,
-            Step::Rewrite => self.rewrite().await,
+            Step::Rewrite(history) => self.rewrite(history).await,
             Step::Revoke { id, end } => self.revoke(id, *end).await,
         }
     }

@@ -13,6 +13,7 @@ mod look;
 mod observed;
 mod pace;
 mod policy;
+mod previous;
 mod recorded;
 mod retire;
 mod rights;
@@ -24,13 +25,14 @@ mod window;
 
 pub use contest::{Contest, Held, contest};
 pub use due::{Cause, Urgency};
-pub use history::{Current, End, History, Retired};
+pub use history::{Current, End, History, Previous, Retired};
 pub use look::{Look, look, turn};
 pub use observed::{
     Activity, Check, Dress, Listed, Observed, Requests, SecretSeen, Settling, Sighting,
 };
 pub use pace::Pace;
 pub use policy::{Lifetime, Policy, Renewal};
+pub use previous::kept;
 pub use recorded::Recorded;
 pub use retire::{overlap, pending};
 pub use rights::{Right, rights};

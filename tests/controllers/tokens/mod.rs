@@ -7,6 +7,7 @@ mod entries;
 mod orders;
 mod owners;
 mod pace;
+mod previous;
 mod publishing;
 mod refused;
 mod rights;

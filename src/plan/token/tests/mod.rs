@@ -7,6 +7,7 @@ mod hold;
 mod looks;
 mod openings;
 mod overlap;
+mod previous;
 mod properties;
 mod revoke;
 mod search;
@@ -55,6 +56,7 @@ fn current(id: &str, generation: i64, issued: Timestamp) -> Current {
 fn history(current: Current) -> History {
     History {
         current,
+        previous: None,
         retired: Vec::new(),
         rotate: None,
         compromised: None,

@@ -344,7 +344,7 @@ impl World {
             }
             Step::Issue(issue) => self.issue(seen, &issue),
             Step::Enter(history) => self.enter(seen, &history),
-            Step::Rewrite => panic!("nothing is outdated here"),
+            Step::Rewrite(_) => panic!("nothing is outdated here"),
             Step::Revoke { id, .. } => self.revoke(seen, &id),
         }
     }

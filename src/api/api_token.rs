@@ -2,12 +2,12 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::CustomResource;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
 use super::policy::DeletionPolicy;
 use super::reference::{InstanceRef, ServiceAccountRef};
-use super::schema::{free_text, list_map, must, unchanged};
+use super::schema::{free_text, list_map, must, must_at, unchanged};
 use super::service_account::name_fits_label;
 use super::token::{TokenSpec, token_rules};
 use super::token_status::TokenStatus;
@@ -33,7 +33,7 @@ use super::token_status::TokenStatus;
     validation = name_fits_label(),
 )]
 #[serde(rename_all = "camelCase")]
-#[schemars(transform = token_rules)]
+#[schemars(transform = token_rules, transform = permissions_of_accounts)]
 pub struct ApiTokenSpec {
     /// The backend that the token lives at. Default: the ClusterInstance called default. Set once.
     #[serde(default)]
@@ -52,6 +52,16 @@ pub struct ApiTokenSpec {
     /// kestra-iam.dev/compromised still go ahead.
     #[serde(default)]
     pub suspend: bool,
+}
+
+/// The groups of users are not known.
+fn permissions_of_accounts(schema: &mut Schema) {
+    must_at(
+        ".rotation.permissionChangePolicy",
+        "!has(self.rotation) || !has(self.rotation.permissionChangePolicy) || \
+         self.rotation.permissionChangePolicy != 'Rotate' || has(self.owner.serviceAccountRef)",
+        "Rotate is for tokens of accounts alone: leave it out, or set owner.serviceAccountRef",
+    )(schema);
 }
 
 impl ApiTokenSpec {

@@ -101,6 +101,8 @@ names! {
         LifetimeChanged,
         /// The backend granted a shorter validity than was asked for.
         LifetimeCapped,
+        /// The permissions of the token's account changed.
+        PermissionsChanged,
         /// Someone asked for a rotation by annotation.
         RotateRequested,
         /// Someone declared the tokens compromised by annotation.

@@ -30,6 +30,9 @@ pub const ENTRY: &str = "kestra-iam.dev/entry";
 /// Key of a Secret that always holds the token's value, and of the Secret with the operator's own credential.
 pub const TOKEN_KEY: &str = "token";
 
+/// Key of a Secret that holds the value that was replaced last, while that works, if the spec wants it.
+pub const PREVIOUS_KEY: &str = "token.previous";
+
 /// Keys of a credential Secret that holds a user's name and password (HTTP Basic) in place of a token.
 pub const BASIC_KEYS: [&str; 2] = ["username", "password"];
 

@@ -15,6 +15,26 @@ pub enum AdoptionPolicy {
     TakeOver,
 }
 
+/// What to do about a token when the permissions of its account change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum PermissionChangePolicy {
+    /// Leave it: the token has the new permissions all the same.
+    #[default]
+    Ignore,
+    /// Replace it.
+    Rotate,
+}
+
+/// What becomes of the value that a new token replaces in its Secret.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum PreviousValuePolicy {
+    /// It leaves the Secret.
+    #[default]
+    Omit,
+    /// It stays there as `token.previous` until its token is revoked.
+    Keep,
+}
+
 /// What to do at the backend when the object is deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum DeletionPolicy {

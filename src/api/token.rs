@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::duration::Duration;
 use super::is_default;
+use super::policy::{PermissionChangePolicy, PreviousValuePolicy};
 use super::schema::{
     account_name, at_least, at_most, durations_hold, list_atomic, max_length, must, must_at,
     object_name, values,
@@ -88,10 +89,16 @@ pub struct Rotation {
     /// When a token that is due may be replaced: it waits for the first of these windows to open. It is replaced in any
     /// case when a quarter of renewBefore is left before its expiry (1h if that is longer, half of renewBefore at most),
     /// or when it is a quarter older than interval. A token that is missing, lost or compromised, a request by annotation
-    /// and a changed lifetime wait for no window. Default: at any time.
+    /// and what follows from a change of the spec wait for no window. Default: at any time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("maxItems" = 8), transform = list_atomic)]
     pub windows: Vec<Window>,
+    /// What to do about a token when the permissions of its account change: its groups, its roles and where they apply,
+    /// and what a Role object allows. Ignore leaves it, as it has the new permissions all the same; Rotate replaces it
+    /// as soon as the overlap before has ended. A change by other hands is seen within the instance's
+    /// spec.resync.objects, what is in a role that no object declares is not. Default: Ignore.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub permission_change_policy: PermissionChangePolicy,
 }
 
 /// A time that comes again and again, in which a token that is due may be replaced.
@@ -147,6 +154,11 @@ pub struct SecretSpec {
     /// What the Secret has besides the key token.
     #[serde(default, skip_serializing_if = "is_default")]
     pub template: SecretTemplate,
+    /// What becomes of the value that a new token replaces. Keep leaves it in the Secret, under the key token.previous,
+    /// until its token is revoked; its going is one more change of the Secret. A value that does not work any more, or is
+    /// declared compromised, is not kept. Default: Omit.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub previous_value_policy: PreviousValuePolicy,
 }
 
 /// What a Secret has besides the key `token`.
@@ -273,6 +285,10 @@ fn template_keys(schema: &mut Schema) {
     must(
         "!('token' in self)",
         "the key token always holds the token: leave it out, or choose another key",
+    )(schema);
+    must(
+        "!('token.previous' in self)",
+        "the key token.previous is for the value that was replaced (previousValuePolicy): choose another key",
     )(schema);
 }
 

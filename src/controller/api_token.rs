@@ -16,7 +16,9 @@ use super::quota;
 use super::referrers::{Key, KindName};
 use super::resolve::{Resolver, itself};
 use super::status;
-use super::tokens::{self, Dressing, Entry, Ledger, TokenHolder, check_metadata, check_windows};
+use super::tokens::{
+    self, Dressing, Entry, Ledger, TokenHolder, check_metadata, check_windows, rights,
+};
 use crate::api::ApiToken;
 use crate::api::api_token::ApiTokenStatus;
 use crate::api::names::{COMPROMISED, ROTATE_REQUESTED_AT};
@@ -230,10 +232,12 @@ async fn keep(
     let spec = pass.object.spec.clone();
     let secret_name = spec.secret_name(pass.name());
     let annotation = |name: &str| pass.object.annotations().get(name).cloned();
+    let policy = Policy::new(&spec.token, backend.granularity);
     let entry = Entry {
         owner_name: name,
         name: ENTRY,
-        policy: Policy::new(&spec.token, backend.granularity),
+        rights: rights(pass, backend, &policy, id(&owner)),
+        policy,
         dressing: Dressing {
             name: &secret_name,
             template: &spec.token.secret.template,

@@ -16,7 +16,7 @@ use crate::controller::outcome::Stop;
 use crate::controller::status;
 use crate::controller::tokens::{
     self, Dressing, Ending, Entry, Ledger, TokenHolder, check_metadata, check_windows,
-    entries_of_secrets, next_look,
+    entries_of_secrets, next_look, rights,
 };
 use crate::iam::client::Owner;
 use crate::iam::model::PrincipalId;
@@ -61,7 +61,7 @@ pub(super) async fn keep(
     let entries = pass.object.spec.tokens.clone();
     let mut result = Ok(());
     for entry in &entries {
-        let kept = keep_one(pass, backend, &mut ledger, holder.name, entry, entitled).await;
+        let kept = keep_one(pass, backend, &mut ledger, &holder, entry, entitled).await;
         result = first_of(pass, result, kept);
     }
     tell_unheeded(pass).await;
@@ -86,11 +86,12 @@ async fn keep_one(
     pass: &mut Pass<ServiceAccount>,
     backend: &Backend,
     ledger: &mut Ledger,
-    account: &str,
+    holder: &Holder<'_>,
     entry: &TokenEntry,
     entitled: Entitled,
 ) -> Result<(), Stop> {
     let (spec, name) = (&entry.token, &entry.name);
+    let policy = Policy::new(spec, backend.granularity);
     let permitted = check_metadata(&pass.context.settings, &spec.secret.template.metadata);
     if let Err(refused) = &permitted {
         pass.findings.extend(status::refusal(refused));
@@ -102,13 +103,14 @@ async fn keep_one(
     };
     let secret_name = entry.secret_name(pass.name());
     let entry = Entry {
-        owner_name: account,
+        owner_name: holder.name,
         name,
-        policy: Policy::new(spec, backend.granularity),
+        rights: rights(pass, backend, &policy, holder.id.as_str()),
+        policy,
         dressing: Dressing {
             name: &secret_name,
             template: &spec.secret.template,
-            account,
+            account: holder.name,
             url: &backend.url,
             tenant: backend.client.tenant(),
         },

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::api::names::TOKEN_KEY;
+use crate::api::names::{PREVIOUS_KEY, TOKEN_KEY};
 use crate::api::token::SecretTemplate;
 use crate::iam::model::TokenValue;
 use crate::plan::mark::hex;
@@ -100,7 +100,11 @@ impl Dressing<'_> {
     }
 
     /// All keys of the Secret.
-    pub(super) fn data(&self, value: &TokenValue) -> BTreeMap<String, ByteString> {
+    pub(super) fn data(
+        &self,
+        value: &TokenValue,
+        previous: Option<&TokenValue>,
+    ) -> BTreeMap<String, ByteString> {
         let variable = |name: &str| match name {
             "token" => Some(value.expose()),
             "account" => Some(self.account),
@@ -110,9 +114,10 @@ impl Dressing<'_> {
         };
         let rendered = self.template.data.iter();
         let rendered = rendered.map(|(key, text)| (key.clone(), render(text, variable)));
-        let token = (TOKEN_KEY.to_owned(), value.expose().to_owned());
+        let text = |key: &str, value: &TokenValue| (key.to_owned(), value.expose().to_owned());
         rendered
-            .chain([token])
+            .chain([text(TOKEN_KEY, value)])
+            .chain(previous.map(|previous| text(PREVIOUS_KEY, previous)))
             .map(|(key, text)| (key, ByteString(text.into_bytes())))
             .collect()
     }
@@ -181,8 +186,12 @@ mod tests {
             }
             .made(&dressing.annotation())
         );
-        let data = dressing.data(&TokenValue::new("v".into()));
-        let keys: Vec<&str> = data.keys().map(String::as_str).collect();
-        assert_eq!(keys, ["A", "token"]);
+        let value = TokenValue::new("v".into());
+        let keys = |previous| {
+            let data = dressing.data(&value, previous).into_keys();
+            data.collect::<Vec<_>>()
+        };
+        assert_eq!(keys(None), ["A", "token"]);
+        assert_eq!(keys(Some(&value)), ["A", "token", "token.previous"]);
     }
 }

@@ -109,6 +109,7 @@ impl<K: TokenHolder> Round<'_, K> {
             published: sent,
             asked: asked.map(|asked| asked.as_secs()),
             extended: wanted.extended,
+            rights: self.sight.seen.rights.clone(),
             farewell: self.entry.policy.overlap.min.as_secs(),
         })
     }

@@ -13,6 +13,7 @@ mod rehearsal;
 mod removal;
 mod report;
 mod revoke;
+mod rights;
 mod round;
 mod run_out;
 mod secret;
@@ -24,6 +25,7 @@ pub use dressing::Dressing;
 pub use ledger::Ledger;
 pub use metadata::check_metadata;
 pub use removal::{Ending, ending, entries_of_secrets, remove, revoke_all};
+pub use rights::rights;
 pub use sight::next_look;
 pub use windows::check_windows;
 
@@ -62,6 +64,8 @@ pub struct Entry<'a> {
     pub dressing: Dressing<'a>,
     /// What the object's annotations ask for.
     pub requests: Requests,
+    /// What the owner's permissions come from; `None` = not known, or it does not matter.
+    pub rights: Option<String>,
     /// Whether mutations are withheld.
     pub activity: Activity,
 }
@@ -171,7 +175,7 @@ impl<K: TokenHolder> Round<'_, K> {
             Step::Accept(integrity) => self.accept(*integrity, plan).await,
             Step::Issue(issue) => self.issue(issue).await,
             Step::Enter(history) => self.enter(history).await,
-            Step::Rewrite => self.rewrite().await,
+            Step::Rewrite(history) => self.rewrite(history).await,
             Step::Revoke { id, end } => self.revoke(id, *end).await,
         }
     }

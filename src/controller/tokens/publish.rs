@@ -8,10 +8,22 @@ use crate::controller::error::Error;
 use crate::controller::outcome::Stop;
 use crate::iam::client::Check;
 use crate::iam::model::TokenValue;
-use crate::plan::token::{Contest, Current, End, Held, History, Issue, Recorded, contest};
+use crate::plan::token::{
+    Contest, Current, End, Held, History, Issue, Previous, Recorded, contest, kept,
+};
 
 /// So often a conflicting publish is tried anew over a Secret whose token is dead.
 const PUBLISHES: usize = 3;
+
+/// What a publish leaves in the Secret of what it replaces.
+enum Replaced {
+    /// Nothing.
+    Nothing,
+    /// This token's value.
+    Kept(Previous, TokenValue),
+    /// The Secret is not any more what the decision was made from: as good as a conflict.
+    Changed,
+}
 
 /// How a publish ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,18 +43,53 @@ impl<K: TokenHolder> Round<'_, K> {
         value: &TokenValue,
     ) -> Result<Published, Stop> {
         for _ in 0..PUBLISHES {
-            current.published = self.now();
-            let history = issue.history(current.clone());
-            match self.put_secret(&history, value).await {
-                Ok(metadata) => return Ok(self.won(metadata, &history)),
-                Err(error) if error.is_conflict() => {}
-                Err(error) => return Err(self.unpublished(&current, error).await),
+            if let Some(published) = self.put(issue, &mut current, value).await? {
+                return Ok(published);
             }
             if let Some(published) = self.conflict(&current, value).await? {
                 return Ok(published);
             }
         }
         Err(Error::Contended.into())
+    }
+
+    /// Sends the publish. `None` = a conflict.
+    async fn put(
+        &mut self,
+        issue: &Issue,
+        current: &mut Current,
+        value: &TokenValue,
+    ) -> Result<Option<Published>, Stop> {
+        let (previous, replaced) = match self.replaced(issue).await? {
+            Replaced::Nothing => (None, None),
+            Replaced::Kept(previous, value) => (Some(previous), Some(value)),
+            Replaced::Changed => return Ok(None),
+        };
+        current.published = self.now();
+        let history = History {
+            previous,
+            ..issue.history(current.clone())
+        };
+        match self.put_secret(&history, value, replaced.as_ref()).await {
+            Ok(metadata) => Ok(Some(self.won(metadata, &history))),
+            Err(error) if error.is_conflict() => Ok(None),
+            Err(error) => Err(self.unpublished(current, error).await),
+        }
+    }
+
+    /// What is to stay in the Secret beside the new value, from the very version that is to be replaced.
+    async fn replaced(&mut self, issue: &Issue) -> Result<Replaced, Error> {
+        let Some(previous) = kept(&self.entry.policy, &self.sight.seen, issue) else {
+            return Ok(Replaced::Nothing);
+        };
+        let before = self.sight.seen.version().map(str::to_owned);
+        let secret = self.read_secret().await?;
+        if self.sight.seen.version() != before.as_deref() {
+            return Ok(Replaced::Changed);
+        }
+        let value = secret.as_ref().and_then(secret::value);
+        let value = value.filter(TokenValue::is_well_formed);
+        Ok(value.map_or(Replaced::Nothing, |value| Replaced::Kept(previous, value)))
     }
 
     /// A conflict: whose token is in the Secret now? `None` = a dead one or none at all, publish over it.

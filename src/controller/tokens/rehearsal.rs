@@ -22,7 +22,7 @@ impl<K: TokenHolder> Round<'_, K> {
             return Ok(());
         }
         let history = issue.history(self.stand_in(issue));
-        let secret = self.dressed(&history, &TokenValue::new(STAND_IN.to_owned()))?;
+        let secret = self.dressed(&history, &TokenValue::new(STAND_IN.to_owned()), None)?;
         let parameters = PostParams {
             dry_run: true,
             ..secret::parameters()
@@ -46,6 +46,7 @@ impl<K: TokenHolder> Round<'_, K> {
             asked: None,
             extended: false,
             farewell: 0,
+            rights: None,
         }
     }
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::TokenHolder;
 use super::round::Round;
-use crate::api::names::{ENTRY, FIELD_MANAGER, OWNER_KIND, OWNER_NAME, TOKEN_KEY};
+use crate::api::names::{ENTRY, FIELD_MANAGER, OWNER_KIND, OWNER_NAME, PREVIOUS_KEY, TOKEN_KEY};
 use crate::controller::context::Context;
 use crate::controller::error::Error;
 use crate::controller::kind::{Kind, Pass};
@@ -137,7 +137,19 @@ pub(super) async fn metadata(
 
 /// The token that a Secret holds.
 pub(super) fn value(secret: &Secret) -> Option<TokenValue> {
-    let ByteString(bytes) = secret.data.as_ref()?.get(TOKEN_KEY)?;
+    text(secret, TOKEN_KEY)
+}
+
+/// The replaced token that a Secret holds besides, if it is the one that the history names.
+pub(super) fn previous(secret: &Secret, history: &History) -> Option<TokenValue> {
+    let named = history.previous.as_ref()?;
+    let prefix = named.prefix.as_deref().unwrap_or_default();
+    let value = text(secret, PREVIOUS_KEY).filter(TokenValue::is_well_formed);
+    value.filter(|value| value.expose().starts_with(prefix))
+}
+
+fn text(secret: &Secret, key: &str) -> Option<TokenValue> {
+    let ByteString(bytes) = secret.data.as_ref()?.get(key)?;
     String::from_utf8(bytes.clone()).ok().map(TokenValue::new)
 }
 
@@ -147,20 +159,26 @@ impl<K: TokenHolder> Round<'_, K> {
         let metadata = &secret.metadata;
         let owner = owner(&self.pass.object);
         let mut owners = metadata.owner_references.iter().flatten();
-        secret.data.as_ref() == Some(&self.entry.dressing.data(value))
+        let history = self.sight.seen.history();
+        let previous = history.and_then(|history| previous(secret, history));
+        let is_named = history.is_some_and(|history| history.previous.is_some());
+        previous.is_some() == is_named
+            && secret.data.as_ref() == Some(&self.entry.dressing.data(value, previous.as_ref()))
             && secret.immutable != Some(true)
             && self.entry.dressing.is_worn_by(metadata)
             && Labels::of(self.pass, self.entry.name).are_on(metadata)
             && owners.any(|there| Some(there) == owner.as_ref())
     }
 
-    /// Creates the Secret, or replaces exactly the one that was seen, with this token and history.
+    /// Creates the Secret, or replaces exactly the one that was seen, with this token and history, and the value before if
+    /// the history names it.
     pub(super) async fn put_secret(
         &self,
         history: &History,
         value: &TokenValue,
+        previous: Option<&TokenValue>,
     ) -> Result<ObjectMeta, Error> {
-        let secret = self.dressed(history, value)?;
+        let secret = self.dressed(history, value, previous)?;
         self.write(secret, &parameters()).await
     }
 
@@ -191,7 +209,12 @@ impl<K: TokenHolder> Round<'_, K> {
     }
 
     /// The whole Secret; what others wrote into its metadata stays.
-    pub(super) fn dressed(&self, history: &History, value: &TokenValue) -> Result<Secret, Error> {
+    pub(super) fn dressed(
+        &self,
+        history: &History,
+        value: &TokenValue,
+        previous: Option<&TokenValue>,
+    ) -> Result<Secret, Error> {
         let is_ours = self.sight.seen.version().is_some();
         let seen = self.sight.metadata.clone().filter(|_| is_ours);
         let mut metadata = seen.unwrap_or_default();
@@ -208,7 +231,7 @@ impl<K: TokenHolder> Round<'_, K> {
         Ok(Secret {
             metadata,
             type_: Some("Opaque".to_owned()),
-            data: Some(dressing.data(value)),
+            data: Some(dressing.data(value, previous)),
             ..Secret::default()
         })
     }
@@ -233,19 +256,23 @@ impl<K: TokenHolder> Round<'_, K> {
         Ok(())
     }
 
-    /// Writes all but the token anew, over the Secret that was seen.
-    pub(super) async fn rewrite(&mut self) -> Result<(), Stop> {
+    /// Writes all but the token anew, over the Secret that was seen. A value before it that is not there, or not what it
+    /// was, is given up.
+    pub(super) async fn rewrite(&mut self, history: &History) -> Result<(), Stop> {
         let before = self.sight.seen.version().map(str::to_owned);
         let secret = self.read_secret().await?;
-        let seen = &self.sight.seen;
-        let value = secret.as_ref().and_then(value);
-        let (Some(value), Some(history)) = (value, seen.history().cloned()) else {
-            return Ok(());
-        };
-        if seen.version() != before.as_deref() {
+        if self.sight.seen.version() != before.as_deref() {
             return Ok(());
         }
-        let metadata = self.put_secret(&history, &value).await?;
+        let Some((secret, value)) = secret.as_ref().and_then(|it| Some((it, value(it)?))) else {
+            return Ok(());
+        };
+        let previous = previous(secret, history);
+        let history = History {
+            previous: history.previous.clone().filter(|_| previous.is_some()),
+            ..history.clone()
+        };
+        let metadata = self.put_secret(&history, &value, previous.as_ref()).await?;
         let version = metadata.resource_version.clone();
         let recorded = self.sight.seen.recorded.clone().unwrap_or_default();
         self.wrote(metadata, recorded.rewritten(version));

@@ -94,6 +94,7 @@ fn observed<K: Kind>(
         refused_since: memory.refused_since,
         vain: memory.vain,
         requests: entry.requests.clone(),
+        rights: entry.rights.clone(),
         moved: memory.moved,
         next_look: next_look(pass, backend, looked),
         sighting: Sighting::Unrecorded,

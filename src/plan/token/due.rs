@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::schedule::after;
 use super::{Check, Fit, Integrity, Observed, Policy, SecretSeen, schedule};
 use crate::api::condition::Reason;
+use crate::api::policy::PermissionChangePolicy;
 
 /// How long a value must go on being refused before it counts as lost.
 pub(super) const DOUBT: SignedDuration = SignedDuration::from_secs(30);
@@ -37,6 +38,7 @@ pub(super) fn cause(policy: &Policy, seen: &Observed, now: Timestamp) -> Option<
     let of = |urgency| move |reason| Cause { reason, urgency };
     urgent.map(of(Urgency::Urgent)).or_else(|| {
         let routine = changed(policy, seen)
+            .or_else(|| permissions_changed(policy, seen))
             .or_else(|| requested(seen))
             .or_else(|| scheduled(policy, seen, now));
         routine.map(of(Urgency::Routine))
@@ -112,6 +114,13 @@ fn changed(policy: &Policy, seen: &Observed) -> Option<Reason> {
     let asked = policy.lifetime.max_age().map(|age| age.as_secs());
     let same = current.asked == asked && current.extended == policy.lifetime.is_extended();
     (!same).then_some(Reason::LifetimeChanged)
+}
+
+/// A token whose rights were not written down when it was issued counts from when they are.
+fn permissions_changed(policy: &Policy, seen: &Observed) -> Option<Reason> {
+    let (then, now) = (seen.current()?.rights.as_ref()?, seen.rights.as_ref()?);
+    let matters = policy.permission_change == PermissionChangePolicy::Rotate;
+    (matters && then != now).then_some(Reason::PermissionsChanged)
 }
 
 fn requested(seen: &Observed) -> Option<Reason> {

@@ -12,6 +12,9 @@ use crate::iam::model::TokenId;
 pub struct History {
     /// The token in this Secret.
     pub current: Current,
+    /// The replaced token whose value is in this Secret too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Previous>,
     /// Tokens that were replaced or never published. Those that were revoked are dropped with the next issue.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retired: Vec<Retired>,
@@ -53,10 +56,24 @@ pub struct Current {
     /// Whether its use prolongs it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub extended: bool,
+    /// What its owner's permissions came from when it was issued ([`super::rights()`]), if changes of it matter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rights: Option<String>,
     /// How long it goes on working once its entry is removed, and nobody says so any more: the overlap's minimum, in
     /// seconds.
     #[serde(default)]
     pub farewell: i64,
+}
+
+/// A replaced token whose value is still in the Secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Previous {
+    /// Its id at the backend.
+    pub id: TokenId,
+    /// The first characters of its value, if they are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
 }
 
 /// A token that is to be revoked.

@@ -13,8 +13,10 @@ mod look;
 mod observed;
 mod pace;
 mod policy;
+mod previous;
 mod recorded;
 mod retire;
+mod rights;
 mod rules;
 mod schedule;
 #[cfg(test)]
@@ -23,15 +25,17 @@ mod window;
 
 pub use contest::{Contest, Held, contest};
 pub use due::{Cause, Urgency};
-pub use history::{Current, End, History, Retired};
+pub use history::{Current, End, History, Previous, Retired};
 pub use look::{Look, look, turn};
 pub use observed::{
     Activity, Check, Dress, Listed, Observed, Requests, SecretSeen, Settling, Sighting,
 };
 pub use pace::Pace;
 pub use policy::{Lifetime, Policy, Renewal};
+pub use previous::kept;
 pub use recorded::Recorded;
 pub use retire::{overlap, pending};
+pub use rights::{Right, rights};
 pub use rules::{Hold, InUse, Integrity, Issue, Plan, Step, plan};
 pub use schedule::{Fit, Schedule, schedule};
 pub use window::{InvalidWindow, Window, check_windows};

@@ -26,6 +26,8 @@ pub struct Observed {
     pub vain: Vec<Timestamp>,
     /// What the object's annotations ask for.
     pub requests: Requests,
+    /// What the owner's permissions come from ([`super::rights()`]); `None` = not known, or it does not matter.
+    pub rights: Option<String>,
     /// An expiry of the current token that was seen to have moved, in an earlier pass.
     pub moved: Option<(TokenId, Timestamp)>,
     /// When the routine look at the backend is due.

@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 
 use super::window::{self, Window};
 use crate::api::duration::Duration;
+use crate::api::policy::{PermissionChangePolicy, PreviousValuePolicy};
 use crate::api::token::TokenSpec;
 
 /// How a token is to live.
@@ -17,6 +18,10 @@ pub struct Policy {
     pub interval: Option<SignedDuration>,
     /// When it may be replaced; empty = at any time.
     pub windows: Vec<Window>,
+    /// What a change of its account's permissions means.
+    pub permission_change: PermissionChangePolicy,
+    /// What becomes of the value that a new one replaces.
+    pub previous_value: PreviousValuePolicy,
     /// How long its predecessor goes on working.
     pub overlap: Overlap,
 }
@@ -79,6 +84,8 @@ impl Policy {
             renewal,
             interval: rotation.interval.map(Duration::signed),
             windows: window::valid(rotation),
+            permission_change: rotation.permission_change_policy,
+            previous_value: spec.secret.previous_value_policy,
             overlap: overlap(&rotation.overlap, lifetime, granularity),
         }
     }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::due::{self, Cause, DOUBT, Urgency};
 use super::pace::{self, Pace};
+use super::previous;
 use super::retire::{self, Verdict};
 use super::schedule::after;
 use super::{
@@ -37,8 +38,9 @@ pub enum Step {
     Issue(Box<Issue>),
     /// Write the history into the Secret; it now names tokens that it did not.
     Enter(Box<History>),
-    /// Write the Secret's other keys and its metadata as the spec wants them; the token stays.
-    Rewrite,
+    /// Write the Secret's other keys and its metadata as the spec wants them, with this history; the token stays, and the
+    /// value before it as far as the history names it.
+    Rewrite(Box<History>),
     /// Revoke a token that the history names.
     Revoke {
         /// Which.
@@ -130,7 +132,7 @@ pub fn plan(policy: &Policy, seen: &Observed, pace: Pace, now: Timestamp) -> Pla
         .or(urgent)
         .or_else(|| enter(seen, now))
         .or(routine)
-        .or_else(|| rewrite(seen))
+        .or_else(|| rewrite(policy, seen, &verdicts))
         .or_else(|| revoke(&verdicts));
     Plan {
         step,
@@ -249,13 +251,32 @@ fn issue(seen: &Observed, reason: Reason, pace: Pace, now: Timestamp) -> Issue {
     }
 }
 
-/// Unknown tokens enter the history before anything is done about them.
+/// Unknown tokens enter the history before anything is done about them; so do rights that it lacks.
 fn enter(seen: &Observed, now: Timestamp) -> Option<Step> {
-    let history = retire::with_unlisted(seen, now).filter(|_| seen.is_accepted())?;
+    let history = retire::with_unlisted(seen, now).or_else(|| with_rights(seen));
+    let history = history.filter(|_| seen.is_accepted())?;
     Some(Step::Enter(Box::new(history)))
 }
 
-fn rewrite(seen: &Observed) -> Option<Step> {
+/// The history of a token that was issued when its owner's rights did not matter: they count from now on.
+fn with_rights(seen: &Observed) -> Option<History> {
+    let history = seen
+        .history()
+        .filter(|_| seen.activity == Activity::Active)?;
+    let rights = seen.rights.as_ref()?;
+    history.current.rights.is_none().then(|| History {
+        current: Current {
+            rights: Some(rights.clone()),
+            ..history.current.clone()
+        },
+        ..history.clone()
+    })
+}
+
+/// A Secret that is not as the spec wants it, or that holds a replaced value which is about to end.
+fn rewrite(policy: &Policy, seen: &Observed, verdicts: &[(&Retired, Verdict)]) -> Option<Step> {
+    let history = seen.history().filter(|_| seen.is_accepted())?;
+    let is_stale = previous::is_stale(policy, seen, history, verdicts);
     let differs = matches!(
         seen.secret,
         SecretSeen::Ours {
@@ -263,7 +284,14 @@ fn rewrite(seen: &Observed) -> Option<Step> {
             ..
         }
     );
-    (differs && seen.is_accepted() && seen.activity == Activity::Active).then_some(Step::Rewrite)
+    let is_wanted = is_stale || (differs && seen.activity == Activity::Active);
+    is_wanted.then(|| {
+        let previous = history.previous.clone().filter(|_| !is_stale);
+        Step::Rewrite(Box::new(History {
+            previous,
+            ..history.clone()
+        }))
+    })
 }
 
 /// What the rules say of each retired token; nothing while the status does not know the Secret.
@@ -331,11 +359,12 @@ fn next(
 }
 
 impl Issue {
-    /// The history that is written with the token.
+    /// The history that is written with the token, if its Secret holds no other.
     #[must_use]
     pub fn history(&self, current: Current) -> History {
         History {
             current,
+            previous: None,
             retired: self.retired.clone(),
             rotate: self.rotate.clone(),
             compromised: self.compromised.clone(),

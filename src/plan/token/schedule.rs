@@ -235,6 +235,7 @@ mod tests {
             published: issued,
             asked: asked.map(|asked| asked.as_secs()),
             extended: false,
+            rights: None,
             farewell: 0,
         }
     }

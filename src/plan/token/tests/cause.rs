@@ -211,6 +211,57 @@ fn there_is_nothing_to_compromise_before_the_first_token() {
     assert_eq!(issued(&plan).compromised.as_deref(), Some("leak"));
 }
 
+/// The rights of the owner of `steady`'s token when it was issued, and now.
+fn with_rights(then: Option<&str>, now: Option<&str>) -> Observed {
+    let mut seen = steady();
+    edit(&mut seen).current.rights = then.map(str::to_owned);
+    seen.rights = now.map(str::to_owned);
+    seen
+}
+
+#[test]
+fn other_permissions_replace_a_token_if_the_spec_wants_it() {
+    let rotate = json!({"lifetime": "100h", "rotation": {"permissionChangePolicy": "Rotate"}});
+    let policy = policy(rotate);
+    let decide = |seen: &Observed| plan(&policy, seen, MINUTE, START + HOUR);
+    let changed = with_rights(Some("reads"), Some("writes"));
+    let plan = decide(&changed);
+    assert_eq!(issued(&plan).reason, Reason::PermissionsChanged);
+    assert_eq!(issued(&plan).unscheduled.len(), 1, "out of turn");
+    assert_eq!(
+        decide(&with_rights(Some("reads"), Some("reads"))).step,
+        None
+    );
+    assert_eq!(decide(&with_rights(Some("reads"), None)).step, None);
+    let ignored = super::decide(&changed, START + HOUR);
+    assert_eq!(ignored.step, None, "not by default");
+    let mut overlapping = rotated();
+    edit(&mut overlapping).current.rights = Some("reads".into());
+    overlapping.rights = Some("writes".into());
+    let waits = (Reason::OverlapInProgress, Some(Reason::PermissionsChanged));
+    assert_eq!(held(&decide(&overlapping)), waits, "two are the most");
+}
+
+#[test]
+fn permissions_count_from_when_they_are_written_down() {
+    let seen = with_rights(None, Some("reads"));
+    let Some(Step::Enter(entered)) = decide(&seen, START + HOUR).step else {
+        panic!("not entered");
+    };
+    let mut expected = seen.history().unwrap().clone();
+    expected.current.rights = Some("reads".into());
+    assert_eq!(*entered, expected);
+    let suspended = Observed {
+        activity: Activity::Suspended,
+        ..seen.clone()
+    };
+    assert_eq!(decide(&suspended, START + HOUR).step, None);
+    assert_ne!(
+        decide(&touched(seen), START + HOUR).step,
+        Some(Step::Enter(entered))
+    );
+}
+
 #[test]
 fn a_token_is_replaced_on_schedule() {
     let seen = steady();

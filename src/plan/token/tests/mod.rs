@@ -5,7 +5,9 @@ mod cause;
 mod contest;
 mod hold;
 mod looks;
+mod openings;
 mod overlap;
+mod previous;
 mod properties;
 mod revoke;
 mod search;
@@ -46,6 +48,7 @@ fn current(id: &str, generation: i64, issued: Timestamp) -> Current {
         published: issued,
         asked: Some(360_000),
         extended: false,
+        rights: None,
         farewell: 3600,
     }
 }
@@ -53,6 +56,7 @@ fn current(id: &str, generation: i64, issued: Timestamp) -> Current {
 fn history(current: Current) -> History {
     History {
         current,
+        previous: None,
         retired: Vec::new(),
         rotate: None,
         compromised: None,
@@ -110,6 +114,7 @@ fn steady() -> Observed {
         refused_since: None,
         vain: Vec::new(),
         requests: Requests::default(),
+        rights: None,
         moved: None,
         next_look: START + HOUR * 1000,
         sighting: Sighting::Unrecorded,

@@ -344,7 +344,7 @@ impl World {
             }
             Step::Issue(issue) => self.issue(seen, &issue),
             Step::Enter(history) => self.enter(seen, &history),
-            Step::Rewrite => panic!("nothing is outdated here"),
+            Step::Rewrite(_) => panic!("nothing is outdated here"),
             Step::Revoke { id, .. } => self.revoke(seen, &id),
         }
     }
@@ -368,6 +368,7 @@ impl World {
             published: self.now,
             asked: self.policy.lifetime.max_age().map(|age| age.as_secs()),
             extended: token.extended,
+            rights: seen.rights.clone(),
             farewell: 0,
         });
         let written = history.clone();

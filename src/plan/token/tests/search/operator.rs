@@ -95,7 +95,7 @@ impl State {
                 let (history, on) = (Rc::new(*history), pass.version().unwrap());
                 pass.awaits = Request::Enter { history, on };
             }
-            Some(Step::Rewrite) => panic!("nothing is outdated here"),
+            Some(Step::Rewrite(_)) => panic!("nothing is outdated here"),
             Some(Step::Revoke { id, end }) => {
                 pass.awaits = Request::Look(LookAt::BeforeRevoke(id, end));
             }

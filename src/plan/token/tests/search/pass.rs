@@ -81,6 +81,7 @@ impl Pass {
             published: now,
             asked: None,
             extended: false,
+            rights: self.seen.rights.clone(),
             farewell: 0,
         };
         let minted = Minted {

@@ -15,12 +15,12 @@ use crate::controller::memory::EntryMemory;
 use crate::controller::outcome::Stop;
 use crate::controller::status;
 use crate::controller::tokens::{
-    self, Dressing, Ending, Entry, Ledger, TokenHolder, check_metadata, check_windows,
-    entries_of_secrets, next_look,
+    self, Dressing, Ending, Entry, Ledger, TokenHolder, check_metadata, entries_of_secrets,
+    next_look,
 };
 use crate::iam::client::Owner;
 use crate::iam::model::PrincipalId;
-use crate::plan::token::{Activity, Policy, Requests};
+use crate::plan::token::{Activity, Requests};
 
 use super::account::Age;
 
@@ -104,7 +104,7 @@ async fn keep_one(
     let entry = Entry {
         owner_name: account,
         name,
-        policy: Policy::new(spec, backend.granularity),
+        policy: tokens::policy(&pass.context.settings, backend, spec),
         dressing: Dressing {
             name: &secret_name,
             template: &spec.secret.template,
@@ -117,7 +117,7 @@ async fn keep_one(
     };
     tokens::keep(pass, backend, ledger, entry).await?;
     permitted?;
-    Ok(check_windows(name, &spec.rotation)?)
+    Ok(tokens::check_feasible(&pass.context.settings, name, spec)?)
 }
 
 fn is_entitled(pass: &Pass<ServiceAccount>, entry: &str, entitled: Entitled) -> bool {

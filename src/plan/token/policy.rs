@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use super::window::{self, Window};
 use crate::api::duration::Duration;
-use crate::api::token::TokenSpec;
+use crate::api::token::{TokenSpec, Workload};
 
 /// How a token is to live.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct Policy {
     pub windows: Vec<Window>,
     /// How long its predecessor goes on working.
     pub overlap: Overlap,
+    /// What is rolled after a rotation.
+    pub restart: Vec<Workload>,
 }
 
 /// Whether and when a token expires.
@@ -80,6 +82,7 @@ impl Policy {
             interval: rotation.interval.map(Duration::signed),
             windows: window::valid(rotation),
             overlap: overlap(&rotation.overlap, lifetime, granularity),
+            restart: spec.restart.clone(),
         }
     }
 }

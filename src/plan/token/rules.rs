@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::consumers;
 use super::due::{self, Cause, DOUBT, Urgency};
 use super::pace::{self, Pace};
 use super::retire::{self, Verdict};
@@ -11,6 +12,7 @@ use super::{
     Sighting, schedule,
 };
 use crate::api::condition::Reason;
+use crate::api::token::Workload;
 use crate::iam::model::TokenId;
 
 /// What to do about one entry, and when to look again.
@@ -39,6 +41,8 @@ pub enum Step {
     Enter(Box<History>),
     /// Write the Secret's other keys and its metadata as the spec wants them; the token stays.
     Rewrite,
+    /// Have a workload replace its pods.
+    Restart(Workload),
     /// Revoke a token that the history names.
     Revoke {
         /// Which.
@@ -131,6 +135,7 @@ pub fn plan(policy: &Policy, seen: &Observed, pace: Pace, now: Timestamp) -> Pla
         .or_else(|| enter(seen, now))
         .or(routine)
         .or_else(|| rewrite(seen))
+        .or_else(|| restart(policy, seen))
         .or_else(|| revoke(&verdicts));
     Plan {
         step,
@@ -266,6 +271,12 @@ fn rewrite(seen: &Observed) -> Option<Step> {
     (differs && seen.is_accepted() && seen.activity == Activity::Active).then_some(Step::Rewrite)
 }
 
+/// The Secret has the new token by now.
+fn restart(policy: &Policy, seen: &Observed) -> Option<Step> {
+    let workload = consumers::outdated(seen).filter(|_| consumers::matter(policy, seen))?;
+    Some(Step::Restart(workload.clone()))
+}
+
 /// What the rules say of each retired token; nothing while the status does not know the Secret.
 fn verdicts<'s>(
     policy: &Policy,
@@ -326,7 +337,8 @@ fn next(
         schedule.and_then(|schedule| schedule.due),
         schedule.and_then(|schedule| schedule.expires),
     ];
-    let instants = instants.into_iter().flatten().chain(kept);
+    let polled = consumers::lag(seen).then(|| after(now, consumers::POLL));
+    let instants = instants.into_iter().flatten().chain(kept).chain(polled);
     instants.filter(|instant| *instant > now).min()
 }
 

@@ -9,6 +9,7 @@ mod owners;
 mod pace;
 mod publishing;
 mod refused;
+mod restart;
 mod secrecy;
 mod template;
 mod windows;

@@ -2,6 +2,7 @@
 
 mod accept;
 mod cause;
+mod consumers;
 mod contest;
 mod hold;
 mod looks;
@@ -107,6 +108,7 @@ fn steady() -> Observed {
         listed: None,
         listed_at: None,
         check: None,
+        consumers: None,
         refused_since: None,
         vain: Vec::new(),
         requests: Requests::default(),

@@ -67,6 +67,8 @@ names! {
         Expiring,
         /// Warning: a token will be replaced at a time that is in none of its windows.
         WindowUnmet,
+        /// Warning: pods of a workload that takes the token at its start still have an older one.
+        ConsumersOutdated,
         /// The object is suspended.
         Suspended,
     }
@@ -109,6 +111,8 @@ names! {
         Compromised,
         /// A rotation waits until the overlap of the one before has ended.
         OverlapInProgress,
+        /// A workload that takes the token at its start is rolled for a new one.
+        RolloutInProgress,
         /// Tokens are issued again and again without success.
         IssueLoop,
         /// A token that nothing refers to was revoked.

@@ -1,6 +1,7 @@
 //! A token as it is declared: shared by the entries of a `ServiceAccount` and by an `ApiToken`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
@@ -9,8 +10,8 @@ use super::duration::Duration;
 use super::is_default;
 use super::policy::{PermissionChangePolicy, PreviousValuePolicy};
 use super::schema::{
-    account_name, at_least, at_most, durations_hold, list_atomic, max_length, must, must_at,
-    object_name, values,
+    account_name, at_least, at_most, durations_hold, list_atomic, list_map, max_length, must,
+    must_at, object_name, values,
 };
 
 /// The variables of [`SecretTemplate::data`]; everything else between double braces is refused.
@@ -59,6 +60,55 @@ pub struct TokenSpec {
     /// The Secret that the token is written into.
     #[serde(default, skip_serializing_if = "is_default")]
     pub secret: SecretSpec,
+    /// Workloads of this namespace that take the token at their start, such as from an environment variable: each is
+    /// rolled once after a rotation, unless its pods are younger, and the replaced token works until it is done, at most
+    /// until overlap.max. Needs an operator with --restart-consumers. What reads a mounted Secret again needs none of this.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), transform = list_map(&["kind", "name"]))]
+    pub restart: Vec<Workload>,
+}
+
+/// A workload that is rolled.
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+pub struct Workload {
+    /// Deployment, StatefulSet or DaemonSet.
+    pub kind: WorkloadKind,
+    /// The name of the workload.
+    #[schemars(transform = object_name)]
+    pub name: String,
+}
+
+impl fmt::Display for Workload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind.as_str(), self.name)
+    }
+}
+
+/// The kind of a [`Workload`].
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+pub enum WorkloadKind {
+    /// Its pods are replaced as its strategy says.
+    Deployment,
+    /// One pod after the other is replaced.
+    StatefulSet,
+    /// The pods of one node after the other are replaced.
+    DaemonSet,
+}
+
+impl WorkloadKind {
+    /// The kind as it is written in manifests.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Deployment => "Deployment",
+            Self::StatefulSet => "StatefulSet",
+            Self::DaemonSet => "DaemonSet",
+        }
+    }
 }
 
 /// When a token is replaced by a new one, and how long both work.

@@ -16,9 +16,7 @@ use super::quota;
 use super::referrers::{Key, KindName};
 use super::resolve::{Resolver, itself};
 use super::status;
-use super::tokens::{
-    self, Dressing, Entry, Ledger, TokenHolder, check_metadata, check_windows, rights,
-};
+use super::tokens::{self, Dressing, Entry, Ledger, TokenHolder, check_metadata, rights};
 use crate::api::ApiToken;
 use crate::api::api_token::ApiTokenStatus;
 use crate::api::names::{COMPROMISED, ROTATE_REQUESTED_AT};
@@ -28,7 +26,7 @@ use crate::api::revocation::DepartedKind;
 use crate::api::token_status::{self, TokenStatus};
 use crate::iam::client::{self, Owner};
 use crate::iam::model::PrincipalId;
-use crate::plan::token::{Activity, Policy, Requests};
+use crate::plan::token::{Activity, Requests};
 
 /// Annotation that names the owner's id at the backend since before the first token was issued: a crash before the
 /// first status must not hide whose token is to be revoked.
@@ -104,7 +102,8 @@ impl Kind for ApiToken {
         }
         let activity = tokens::activity(pass);
         keep(pass, backend, owner, &name, activity).await?;
-        Ok(check_windows(ENTRY, &pass.object.spec.token.rotation)?)
+        let (settings, spec) = (&pass.context.settings, &pass.object.spec.token);
+        Ok(tokens::check_feasible(settings, ENTRY, spec)?)
     }
 
     async fn end(pass: &mut Pass<Self>, backend: &Backend) -> Result<(), Stop> {
@@ -232,7 +231,7 @@ async fn keep(
     let spec = pass.object.spec.clone();
     let secret_name = spec.secret_name(pass.name());
     let annotation = |name: &str| pass.object.annotations().get(name).cloned();
-    let policy = Policy::new(&spec.token, backend.granularity);
+    let policy = tokens::policy(&pass.context.settings, backend, &spec.token);
     let entry = Entry {
         owner_name: name,
         name: ENTRY,

@@ -82,6 +82,12 @@ impl Error {
             .is_some_and(|status| status.is_conflict() || status.is_already_exists())
     }
 
+    /// Whether this process lacks the right to it.
+    #[must_use]
+    pub fn is_denied(&self) -> bool {
+        self.status().is_some_and(kube::core::Status::is_forbidden)
+    }
+
     /// Whether the thing that was asked for is not there.
     #[must_use]
     pub fn is_not_found(&self) -> bool {

@@ -35,4 +35,5 @@ pub use crate::plan::mark::Cluster;
 pub use error::Error;
 pub use settings::Settings;
 pub use tasks::{Died, Tasks};
+pub use tokens::Restarts;
 pub use watch::{Parts, start};

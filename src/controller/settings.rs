@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
+use super::tokens::Restarts;
 use crate::plan::mark::Cluster;
 
 /// How the controllers are to work.
@@ -21,6 +22,8 @@ pub struct Settings {
     pub instance_hosts: Option<Vec<String>>,
     /// Domains of labels and annotations that users may put on Secrets.
     pub secret_metadata_domains: Vec<String>,
+    /// Whether workloads may be rolled.
+    pub restarts: Restarts,
     /// How many objects of a kind are reconciled at once.
     pub concurrency: u16,
     /// How long one request to the API server may take.

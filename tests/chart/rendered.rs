@@ -56,6 +56,7 @@ fn the_binary_takes_the_flags_that_the_chart_sets() {
         r#"clusterId="prod""#,
         r#"formerClusterIds=["old","older"]"#,
         r#"instanceHosts=["kestra.example.com"]"#,
+        "restartConsumers=true",
         r#"extraArgs=["--concurrency=32"]"#,
     ];
     let deployment = of_kind(&render(&values).unwrap(), "Deployment").remove(0);

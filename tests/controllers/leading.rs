@@ -8,7 +8,7 @@ use axum::http::Method;
 use futures::FutureExt;
 use jiff::SignedDuration;
 use kestra_iam_operator::clock::Clock;
-use kestra_iam_operator::controller::{self, Cluster, Parts, Settings, Tasks};
+use kestra_iam_operator::controller::{self, Cluster, Parts, Restarts, Settings, Tasks};
 use kestra_iam_operator::ops::health::Health;
 use kestra_iam_operator::ops::lease::Leadership;
 use kestra_iam_operator::ops::metrics::Metrics;
@@ -77,6 +77,7 @@ fn settings(namespace: &str) -> Settings {
         api_server: String::new(),
         instance_hosts: None,
         secret_metadata_domains: Vec::new(),
+        restarts: Restarts::Off,
         concurrency: 1,
         request_timeout: Duration::from_secs(30),
         issue_pace: SignedDuration::from_mins(1),

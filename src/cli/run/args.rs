@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use crate::cli::logging::Logging;
 use crate::cli::{duration, words};
 use crate::clock::Clock;
-use crate::controller::{Cluster, Settings};
+use crate::controller::{Cluster, Restarts, Settings};
 use crate::ops::cluster;
 use crate::ops::lease::{BadTiming, Timing};
 
@@ -100,6 +100,11 @@ pub struct Scope {
         value_parser = words::host
     )]
     pub instance_hosts: Vec<String>,
+
+    /// Roll the workloads that spec.restart of a token names, after each of its rotations. The operator then needs the
+    /// rights to patch Deployments, StatefulSets and DaemonSets, and to list pods.
+    #[arg(long, env = "KESTRA_IAM_RESTART_CONSUMERS")]
+    pub restart_consumers: bool,
 
     /// Domains of the labels and annotations that users may put on the Secrets of their tokens, separated by commas;
     /// empty = none.
@@ -281,6 +286,11 @@ impl Args {
                 .namespaced_instances
                 .then(|| scope.instance_hosts.clone()),
             secret_metadata_domains: named(&scope.secret_metadata_domains),
+            restarts: if scope.restart_consumers {
+                Restarts::Allowed
+            } else {
+                Restarts::Off
+            },
             concurrency: pace.concurrency,
             request_timeout: kubernetes.request_timeout,
             issue_pace: signed(pace.min_issue_interval),

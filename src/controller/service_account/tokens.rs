@@ -15,12 +15,12 @@ use crate::controller::memory::EntryMemory;
 use crate::controller::outcome::Stop;
 use crate::controller::status;
 use crate::controller::tokens::{
-    self, Dressing, Ending, Entry, Ledger, TokenHolder, check_metadata, check_windows,
-    entries_of_secrets, next_look, rights,
+    self, Dressing, Ending, Entry, Ledger, TokenHolder, check_metadata, entries_of_secrets,
+    next_look, rights,
 };
 use crate::iam::client::Owner;
 use crate::iam::model::PrincipalId;
-use crate::plan::token::{Activity, Policy, Requests};
+use crate::plan::token::{Activity, Requests};
 
 use super::account::Age;
 
@@ -91,7 +91,7 @@ async fn keep_one(
     entitled: Entitled,
 ) -> Result<(), Stop> {
     let (spec, name) = (&entry.token, &entry.name);
-    let policy = Policy::new(spec, backend.granularity);
+    let policy = tokens::policy(&pass.context.settings, backend, spec);
     let permitted = check_metadata(&pass.context.settings, &spec.secret.template.metadata);
     if let Err(refused) = &permitted {
         pass.findings.extend(status::refusal(refused));
@@ -119,7 +119,7 @@ async fn keep_one(
     };
     tokens::keep(pass, backend, ledger, entry).await?;
     permitted?;
-    Ok(check_windows(name, &spec.rotation)?)
+    Ok(tokens::check_feasible(&pass.context.settings, name, spec)?)
 }
 
 fn is_entitled(pass: &Pass<ServiceAccount>, entry: &str, entitled: Entitled) -> bool {

@@ -1,8 +1,10 @@
 //! Keeps the token of each entry alive: looks, has [`crate::plan::token`] decide, and carries out one step after the
 //! other.
 
+mod consumers;
 mod disown;
 mod dressing;
+mod feasible;
 mod frozen;
 mod issue;
 mod ledger;
@@ -18,16 +20,16 @@ mod round;
 mod run_out;
 mod secret;
 mod sight;
-mod windows;
 
+pub use consumers::Restarts;
 pub use disown::disown;
 pub use dressing::Dressing;
+pub use feasible::{check_feasible, policy};
 pub use ledger::Ledger;
 pub use metadata::check_metadata;
 pub use removal::{Ending, ending, entries_of_secrets, remove, revoke_all};
 pub use rights::rights;
 pub use sight::next_look;
-pub use windows::check_windows;
 
 use self::round::Round;
 use super::backend::Backend;
@@ -176,6 +178,7 @@ impl<K: TokenHolder> Round<'_, K> {
             Step::Issue(issue) => self.issue(issue).await,
             Step::Enter(history) => self.enter(history).await,
             Step::Rewrite(history) => self.rewrite(history).await,
+            Step::Restart(workload) => self.restart(workload).await,
             Step::Revoke { id, end } => self.revoke(id, *end).await,
         }
     }

@@ -38,7 +38,9 @@ impl<K: TokenHolder> Round<'_, K> {
                 None => held(hold, &label, self.entry.dressing.name, plan),
             }
         });
+        let lagging = self.lagging();
         let findings = &mut self.pass.findings;
+        findings.extend(lagging);
         findings.extend(told.into_iter().flatten());
         findings.extend(plan.in_use.as_ref().map(|it| still_used(&label, it)));
         let fit = plan.schedule.map_or(Fit::Free, |schedule| schedule.fit);

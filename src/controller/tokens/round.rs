@@ -54,6 +54,7 @@ impl<'r, K: TokenHolder> Round<'r, K> {
         match wanted {
             Look::List => self.list().await,
             Look::Value => self.value().await,
+            Look::Consumers => self.consumers().await,
         }
     }
 
@@ -155,6 +156,7 @@ impl<'r, K: TokenHolder> Round<'r, K> {
         if !matches!(secret.version(), Some(version) if seen.secret.version() == Some(version)) {
             seen.secret = secret;
             seen.check = None;
+            seen.consumers = None;
             seen.sighting = Sighting::Unrecorded;
         }
         self.sight.metadata = metadata;

@@ -91,6 +91,7 @@ fn observed<K: Kind>(
         listed: None,
         listed_at: None,
         check: None,
+        consumers: None,
         refused_since: memory.refused_since,
         vain: memory.vain,
         requests: entry.requests.clone(),

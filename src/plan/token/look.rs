@@ -3,13 +3,15 @@
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
-use super::{Dress, Observed, Policy, SecretSeen, due, retire};
+use super::{Dress, Observed, Policy, SecretSeen, consumers, due, retire};
 
 /// Something that costs a request and that the decision needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
     /// The backend's list of this owner's tokens.
     List,
+    /// The workloads that are rolled after a rotation, and their pods.
+    Consumers,
     /// The Secret's value, by an uncached read, and whether it authenticates.
     Value,
 }
@@ -23,7 +25,10 @@ pub fn look(policy: &Policy, seen: &Observed, now: Timestamp) -> Option<Look> {
     if seen.listed.is_none() && needs_list(policy, seen, now) {
         return Some(Look::List);
     }
-    (seen.check.is_none() && needs_value(seen)).then_some(Look::Value)
+    if seen.check.is_none() && needs_value(seen) {
+        return Some(Look::Value);
+    }
+    (seen.consumers.is_none() && consumers::matter(policy, seen)).then_some(Look::Consumers)
 }
 
 fn needs_list(policy: &Policy, seen: &Observed, now: Timestamp) -> bool {

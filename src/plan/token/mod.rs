@@ -4,8 +4,9 @@
 //! look ─► (the caller looks) ─► plan ─► (the caller takes the step) ─► look …
 //! ```
 //!
-//! Order that cannot go wrong: issue → check → publish → revoke, never the reverse.
+//! Order that cannot go wrong: issue → check → publish → (consumers restart) → revoke, never the reverse.
 
+mod consumers;
 mod contest;
 mod due;
 mod history;
@@ -23,6 +24,7 @@ mod schedule;
 mod tests;
 mod window;
 
+pub use consumers::{Consumer, Pod, Rollout, rollout};
 pub use contest::{Contest, Held, contest};
 pub use due::{Cause, Urgency};
 pub use history::{Current, End, History, Previous, Retired};

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Current, History, Recorded};
+use super::{Consumer, Current, History, Recorded};
 use crate::iam::model::TokenId;
 
 /// What one pass knows of an entry. All instants are on the backend's clock.
@@ -20,6 +20,8 @@ pub struct Observed {
     pub listed_at: Option<Timestamp>,
     /// Whether the Secret's value authenticates; `None` = not tried in this pass.
     pub check: Option<Check>,
+    /// The workloads that are rolled after a rotation; `None` = not looked at in this pass.
+    pub consumers: Option<Vec<Consumer>>,
     /// When the Secret's value was first refused, if it never worked since.
     pub refused_since: Option<Timestamp>,
     /// When tokens were issued that could not be published and were revoked, as far as this process knows.

@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use super::window::{self, Window};
 use crate::api::duration::Duration;
 use crate::api::policy::{PermissionChangePolicy, PreviousValuePolicy};
-use crate::api::token::TokenSpec;
+use crate::api::token::{TokenSpec, Workload};
 
 /// How a token is to live.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct Policy {
     pub previous_value: PreviousValuePolicy,
     /// How long its predecessor goes on working.
     pub overlap: Overlap,
+    /// What is rolled after a rotation.
+    pub restart: Vec<Workload>,
 }
 
 /// Whether and when a token expires.
@@ -87,6 +89,7 @@ impl Policy {
             permission_change: rotation.permission_change_policy,
             previous_value: spec.secret.previous_value_policy,
             overlap: overlap(&rotation.overlap, lifetime, granularity),
+            restart: spec.restart.clone(),
         }
     }
 }

@@ -3,7 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::schedule::after;
-use super::{Activity, Current, End, History, Listed, Observed, Policy, Retired, SecretSeen, pace};
+use super::{
+    Activity, Current, End, History, Listed, Observed, Policy, Retired, SecretSeen, consumers, pace,
+};
 use crate::iam::model::TokenId;
 
 /// What the rules say of one retired token.
@@ -70,6 +72,12 @@ pub(super) fn judge(
     if seen.listed.is_none() {
         return Verdict::Keep {
             until: after(now, AGAIN),
+            in_use: None,
+        };
+    }
+    if consumers::lag(seen) && now < overlap.latest {
+        return Verdict::Keep {
+            until: after(now, consumers::POLL).min(overlap.latest),
             in_use: None,
         };
     }

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::consumers;
 use super::due::{self, Cause, DOUBT, Urgency};
 use super::pace::{self, Pace};
 use super::previous;
@@ -12,6 +13,7 @@ use super::{
     Sighting, schedule,
 };
 use crate::api::condition::Reason;
+use crate::api::token::Workload;
 use crate::iam::model::TokenId;
 
 /// What to do about one entry, and when to look again.
@@ -41,6 +43,8 @@ pub enum Step {
     /// Write the Secret's other keys and its metadata as the spec wants them, with this history; the token stays, and the
     /// value before it as far as the history names it.
     Rewrite(Box<History>),
+    /// Have a workload replace its pods.
+    Restart(Workload),
     /// Revoke a token that the history names.
     Revoke {
         /// Which.
@@ -133,6 +137,7 @@ pub fn plan(policy: &Policy, seen: &Observed, pace: Pace, now: Timestamp) -> Pla
         .or_else(|| enter(seen, now))
         .or(routine)
         .or_else(|| rewrite(policy, seen, &verdicts))
+        .or_else(|| restart(policy, seen))
         .or_else(|| revoke(&verdicts));
     Plan {
         step,
@@ -294,6 +299,12 @@ fn rewrite(policy: &Policy, seen: &Observed, verdicts: &[(&Retired, Verdict)]) -
     })
 }
 
+/// The Secret has the new token by now.
+fn restart(policy: &Policy, seen: &Observed) -> Option<Step> {
+    let workload = consumers::outdated(seen).filter(|_| consumers::matter(policy, seen))?;
+    Some(Step::Restart(workload.clone()))
+}
+
 /// What the rules say of each retired token; nothing while the status does not know the Secret.
 fn verdicts<'s>(
     policy: &Policy,
@@ -354,7 +365,8 @@ fn next(
         schedule.and_then(|schedule| schedule.due),
         schedule.and_then(|schedule| schedule.expires),
     ];
-    let instants = instants.into_iter().flatten().chain(kept);
+    let polled = consumers::lag(seen).then(|| after(now, consumers::POLL));
+    let instants = instants.into_iter().flatten().chain(kept).chain(polled);
     instants.filter(|instant| *instant > now).min()
 }
 

@@ -10,6 +10,7 @@ mod pace;
 mod previous;
 mod publishing;
 mod refused;
+mod restart;
 mod rights;
 mod secrecy;
 mod template;

@@ -2,6 +2,7 @@
 
 mod accept;
 mod cause;
+mod consumers;
 mod contest;
 mod hold;
 mod looks;
@@ -111,6 +112,7 @@ fn steady() -> Observed {
         listed: None,
         listed_at: None,
         check: None,
+        consumers: None,
         refused_since: None,
         vain: Vec::new(),
         requests: Requests::default(),

@@ -296,6 +296,7 @@ impl World {
             match wanted {
                 Look::List => self.list(seen),
                 Look::Value => self.value(seen),
+                Look::Consumers => panic!("nothing is rolled here"),
             }
         }
     }
@@ -344,7 +345,7 @@ impl World {
             }
             Step::Issue(issue) => self.issue(seen, &issue),
             Step::Enter(history) => self.enter(seen, &history),
-            Step::Rewrite(_) => panic!("nothing is outdated here"),
+            Step::Rewrite(_) | Step::Restart(_) => panic!("nothing is outdated here"),
             Step::Revoke { id, .. } => self.revoke(seen, &id),
         }
     }

@@ -79,6 +79,7 @@ impl State {
             pass.awaits = match wanted {
                 Look::List => Request::List(List::Looking),
                 Look::Value => Request::Read(Read::Value),
+                Look::Consumers => panic!("nothing is rolled here"),
             };
             return;
         }
@@ -95,7 +96,7 @@ impl State {
                 let (history, on) = (Rc::new(*history), pass.version().unwrap());
                 pass.awaits = Request::Enter { history, on };
             }
-            Some(Step::Rewrite(_)) => panic!("nothing is outdated here"),
+            Some(Step::Rewrite(_) | Step::Restart(_)) => panic!("nothing is outdated here"),
             Some(Step::Revoke { id, end }) => {
                 pass.awaits = Request::Look(LookAt::BeforeRevoke(id, end));
             }

@@ -152,7 +152,7 @@ impl<K: Kind> Pass<K> {
         }
     }
 
-    /// Tells people what was done, and to which Secret. Of a series of Events of one reason about one thing only the
+    /// Tells people what was done, and to which Secret; it is a warning if it was not what they wanted. Of a series of Events of one reason about one thing only the
     /// first note is shown, so that it has to fit them all.
     pub async fn event(&self, reason: Reason, action: &str, note: String, secret: Option<&str>) {
         let secret = secret.map(|name| ObjectReference {
@@ -162,8 +162,11 @@ impl<K: Kind> Pass<K> {
             name: Some(name.to_owned()),
             ..ObjectReference::default()
         });
-        self.publish(EventType::Normal, reason, action, note, secret)
-            .await;
+        let type_ = match reason {
+            Reason::WindowMissed => EventType::Warning,
+            _ => EventType::Normal,
+        };
+        self.publish(type_, reason, action, note, secret).await;
     }
 
     /// Warns people of something that no condition speaks of.

@@ -153,12 +153,7 @@ impl<K: TokenHolder> Round<'_, K> {
         } else {
             format!("{label} is in Secret {secret}")
         };
-        if reason == Reason::WindowMissed {
-            let note = format!("{note}, outside of its windows: none was open in time");
-            self.pass.warn(reason, note).await;
-        } else {
-            self.pass.event(reason, "Issue", note, Some(secret)).await;
-        }
+        self.pass.event(reason, "Issue", note, Some(secret)).await;
     }
 
     /// The newest issue succeeded, unless that of another entry failed in this pass.

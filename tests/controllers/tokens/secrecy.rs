@@ -54,7 +54,9 @@ fn is_in(text: &str, value: &TokenValue) -> bool {
 async fn a_value_is_found_in_its_secret_alone() {
     let scene = Scene::new().await;
     let mut entry = brisk("default");
-    entry["secret"] = json!({"template": {"data": {"LOGIN": "{{ account }}:{{ token }}"}}});
+    entry["secret"] = json!({
+        "template": {"data": {"LOGIN": "{{ account }}:{{ token }}"}}, "previousValuePolicy": "Keep",
+    });
     scene.account("ci", json!([entry])).await;
     let mut values = vec![scene.value("ci-default").await];
     scene.order("ksa", "ci", "rotate-requested-at", "1").await;

@@ -102,7 +102,7 @@ pub struct Scope {
     pub instance_hosts: Vec<String>,
 
     /// Roll the workloads that spec.restart of a token names, after each of its rotations. The operator then needs the
-    /// rights to patch Deployments, StatefulSets and DaemonSets, and to list pods.
+    /// rights to patch these workloads, and to list pods.
     #[arg(long, env = "KESTRA_IAM_RESTART_CONSUMERS")]
     pub restart_consumers: bool,
 

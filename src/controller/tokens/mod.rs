@@ -125,7 +125,8 @@ async fn keep_up<K: TokenHolder>(
     ledger: &mut Ledger,
     entry: &Entry<'_>,
 ) -> Result<(), Stop> {
-    let hold = work(pass, backend, ledger, entry).await?;
+    // Its state is large, and no part of the states of all passes that wait.
+    let hold = Box::pin(work(pass, backend, ledger, entry)).await?;
     let compromised = entry.requests.compromised.as_deref();
     let is_conflict = hold.is_some_and(|hold| hold.reason == Reason::SecretConflict);
     let ending = ending(pass, entry.name, compromised);

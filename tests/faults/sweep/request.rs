@@ -77,17 +77,12 @@ fn is_sweep(request: &Request) -> bool {
     request.method == "GET" && lists.iter().any(|list| request.path.ends_with(list))
 }
 
-/// A part of a path, or a word for it if it is an id: of the backend, or of an event as `NAME.HEX`.
+/// A part of a path, or a word for it if it is an id of the backend.
 fn segment(part: &str) -> &str {
-    let has_digits = part.contains(|c: char| c.is_ascii_digit());
-    let is_plain = !has_digits
-        && part
-            .chars()
-            .all(|c| c == '-' || c == '.' || c.is_lowercase());
-    let is_event = part
-        .rsplit_once('.')
-        .is_some_and(|(_, end)| end.len() == 16);
-    if is_event || (part.len() >= 20 && !is_plain) {
+    let is_plain = part
+        .chars()
+        .all(|c| c == '-' || c == '.' || c.is_lowercase());
+    if part.len() >= 20 && !is_plain {
         "ID"
     } else {
         part

@@ -65,6 +65,8 @@ names! {
         RetiredTokenInUse,
         /// Warning: a token or credential ends soon and could not be renewed.
         Expiring,
+        /// Warning: a token will be replaced at a time that is in none of its windows.
+        WindowUnmet,
         /// The object is suspended.
         Suspended,
     }
@@ -81,6 +83,10 @@ names! {
         Revoked,
         /// Nothing is to be done before the next rotation.
         NotDue,
+        /// A token could not be replaced in one of its windows, and could not wait for the next.
+        WindowMissed,
+        /// No window of a token opens between the instant at which it is due and its expiry.
+        WindowUnsatisfiable,
         /// The Secret of a token is gone.
         SecretMissing,
         /// The Secret of a token does not hold what was written into it.
@@ -105,6 +111,8 @@ names! {
         IssueLoop,
         /// A token that nothing refers to was revoked.
         OrphanRevoked,
+        /// What a deleted object left at the backend is still to be removed.
+        RevocationOwed,
         /// The backend does not answer, or answers that it cannot.
         BackendUnavailable,
         /// The backend asked to be called later.

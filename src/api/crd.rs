@@ -7,7 +7,9 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::CustomResourceExt;
 use serde_json::json;
 
-use super::{ApiToken, ClusterInstance, Group, Instance, Role, RoleBinding, ServiceAccount};
+use super::{
+    ApiToken, ClusterInstance, Group, Instance, Revocation, Role, RoleBinding, ServiceAccount,
+};
 
 /// Name and path of a column of `kubectl get`; all are strings, because a `date` column prints a future time as
 /// `<invalid>`.
@@ -35,6 +37,13 @@ const API_TOKEN: &[Column] = &[
     ("Next rotation", ".status.token.nextRotationTime"),
 ];
 
+const REVOCATION: &[Column] = &[
+    ("Kind", ".spec.object.kind"),
+    ("Namespace", ".spec.object.namespace"),
+    ("Object", ".spec.object.name"),
+    ("Instance", ".spec.instanceRef.name"),
+];
+
 /// The definitions of all kinds, instances first.
 #[must_use]
 pub fn crds() -> Vec<CustomResourceDefinition> {
@@ -46,6 +55,7 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
         finished(Role::crd(), ROLE),
         finished(RoleBinding::crd(), ROLE_BINDING),
         finished(ApiToken::crd(), API_TOKEN),
+        finished(Revocation::crd(), REVOCATION),
     ]
 }
 
@@ -163,7 +173,8 @@ mod tests {
                 "Group",
                 "Role",
                 "RoleBinding",
-                "ApiToken"
+                "ApiToken",
+                "Revocation"
             ]
         );
     }

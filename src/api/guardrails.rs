@@ -60,7 +60,8 @@ pub struct Guardrails {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_never_expires: Option<bool>,
     /// How many tokens the objects of one namespace may hold together. Who has tokens keeps them when others ask for more,
-    /// and who waits blocks nobody; when the limit is lowered, the oldest objects keep theirs. Default: no limit.
+    /// and when it is refused more itself; who waits blocks nobody. When the limit is lowered, the oldest objects keep
+    /// theirs, and the others' run out. Default: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(transform = must("self >= 1 && self <= 100000", "is between 1 and 100000"))]
     pub tokens_per_namespace: Option<u32>,

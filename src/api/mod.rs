@@ -12,6 +12,7 @@
 //! | `Role` | [`Role`], [`role::RoleSpec`], [`role::RoleStatus`] |
 //! | `RoleBinding` | [`RoleBinding`], [`role_binding::RoleBindingSpec`], [`role_binding::RoleBindingStatus`] |
 //! | `ApiToken` | [`ApiToken`], [`api_token::ApiTokenSpec`], [`api_token::ApiTokenStatus`] |
+//! | `Revocation` | [`Revocation`], [`revocation::RevocationSpec`], [`revocation::RevocationStatus`] |
 
 #![expect(
     clippy::doc_markdown,
@@ -30,6 +31,7 @@ pub mod names;
 pub mod pattern;
 pub mod policy;
 pub mod reference;
+pub mod revocation;
 pub mod role;
 pub mod role_binding;
 mod schema;
@@ -43,6 +45,7 @@ pub use crd::{crds, to_yaml};
 pub use duration::Duration;
 pub use group::Group;
 pub use instance::{ClusterInstance, Instance};
+pub use revocation::Revocation;
 pub use role::Role;
 pub use role_binding::RoleBinding;
 pub use service_account::ServiceAccount;

@@ -7,7 +7,8 @@ pub const FIELD_MANAGER: &str = "kestra-iam-operator";
 pub const FINALIZER: &str = "kestra-iam.dev/cleanup";
 
 /// Annotation on a `ServiceAccount` or `ApiToken` that asks for one rotation: any new value, or `<entry>=<value>` for
-/// one entry only. A value with `=` whose left side is the name of no entry asks for nothing.
+/// one entry only. A value with `=` whose left side is the name of no entry asks for nothing; an `ApiToken` has no entries,
+/// and obeys any.
 pub const ROTATE_REQUESTED_AT: &str = "kestra-iam.dev/rotate-requested-at";
 
 /// Annotation like [`ROTATE_REQUESTED_AT`] that also revokes all older tokens at once, without an overlap.

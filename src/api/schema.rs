@@ -56,6 +56,14 @@ pub(super) fn at_least(least: &str) -> impl Fn(&mut Schema) {
     )
 }
 
+/// Refuses durations longer than `most`.
+pub(super) fn at_most(most: &str) -> impl Fn(&mut Schema) {
+    must(
+        format!("!self.matches('{GRAMMAR}') || duration(self) <= duration('{most}')"),
+        format!("is at most {most}"),
+    )
+}
+
 /// CEL that is false only if the durations `left` and `right` are both there and well-formed, and `relation` between
 /// `<left>` and `<right>` does not hold. Their parents have to be there.
 pub(super) fn durations_hold(left: &str, right: &str, relation: &str) -> String {

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::duration::Duration;
 use super::is_default;
 use super::schema::{
-    account_name, at_least, durations_hold, max_length, must, must_at, object_name, values,
+    account_name, at_least, at_most, durations_hold, list_atomic, max_length, must, must_at,
+    object_name, values,
 };
 
 /// The variables of [`SecretTemplate::data`]; everything else between double braces is refused.
@@ -84,6 +85,31 @@ pub struct Rotation {
     /// How long the replaced token goes on working, so that consumers can pick up the new one.
     #[serde(default, skip_serializing_if = "is_default")]
     pub overlap: Overlap,
+    /// When a token that is due may be replaced: it waits for the first of these windows to open. It is replaced in any
+    /// case when a quarter of renewBefore is left before its expiry (1h if that is longer, half of renewBefore at most),
+    /// or when it is a quarter older than interval. A token that is missing, lost or compromised, a request by annotation
+    /// and a changed lifetime wait for no window. Default: at any time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("maxItems" = 8), transform = list_atomic)]
+    pub windows: Vec<Window>,
+}
+
+/// A time that comes again and again, in which a token that is due may be replaced.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Window {
+    /// When the window opens, as the five fields of cron: minute, hour, day of the month, month and day of the week, such
+    /// as "0 2 * * SAT,SUN". When both days are given, either will do. A time that the clocks skip comes as much later,
+    /// and one that they repeat counts once.
+    #[schemars(transform = cron)]
+    pub schedule: String,
+    /// How long the window stays open, such as 3h; between 1m and 168h.
+    #[schemars(transform = at_least("1m"), transform = at_most("168h"))]
+    pub duration: Duration,
+    /// The time zone of the schedule by its name in the IANA database, such as Europe/Paris. Default: UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = time_zone)]
+    pub time_zone: Option<String>,
 }
 
 /// How long a replaced token goes on working. It is revoked after `min` as soon as nobody uses it, and after `max` in
@@ -173,6 +199,13 @@ pub(super) fn token_rules(schema: &mut Schema) {
          !(has(self.rotation.renewBefore) || has(self.rotation.renewBeforePercentage))",
         "a token that never expires is replaced by age: set interval in place of renewBefore or renewBeforePercentage",
     )(schema);
+    must_at(
+        ".rotation.windows",
+        "!has(self.rotation) || !has(self.rotation.windows) || self.rotation.windows.size() == 0 || \
+         has(self.lifetime) || has(self.rotation.interval)",
+        "there is nothing to be done in them: a token that never expires is replaced by age, so set interval, or leave \
+         windows out",
+    )(schema);
     rotation_within_lifetime(schema);
 }
 
@@ -209,6 +242,26 @@ fn rotation_rules(schema: &mut Schema) {
         ".overlap.min",
         format!("!has(self.overlap) || {alive}"),
         "is at most renewBefore, which is how long a replaced token is still valid",
+    )(schema);
+}
+
+/// The shape of five fields; whether their numbers are any of a clock or calendar is seen when they are read.
+fn cron(schema: &mut Schema) {
+    max_length(schema, 256);
+    let item = "([*]|([0-9]{1,2}|[A-Za-z]{3})(-([0-9]{1,2}|[A-Za-z]{3}))?)(/[0-9]{1,2})?";
+    let field = format!("{item}(,{item})*");
+    must(
+        format!("self.size() <= 128 && self.matches('^{field}( {field}){{4}}$')"),
+        "write the five fields of cron with a space between them: minute, hour, day of the month, month and day of the \
+         week, such as 0 2 * * SAT,SUN",
+    )(schema);
+}
+
+fn time_zone(schema: &mut Schema) {
+    max_length(schema, 256);
+    must(
+        "self.size() <= 64 && self.matches('^[A-Za-z][-+_A-Za-z0-9]*(/[A-Za-z][-+_A-Za-z0-9]*)*$')",
+        "write the name of a time zone in the IANA database, such as Europe/Paris",
     )(schema);
 }
 

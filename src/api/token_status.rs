@@ -1,5 +1,6 @@
 //! What the status of an object says about a token.
 
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -31,7 +32,7 @@ pub struct TokenStatus {
     /// The first characters of the current token, as the backend shows them in its lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prefix: Option<String>,
-    /// The Secret that holds the current token.
+    /// The Secret that holds the current token, or held the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_name: Option<String>,
     /// The Secret's version that was last found to hold the current token.
@@ -66,6 +67,15 @@ pub struct TokenStatus {
     /// All tokens with a number below this were declared compromised.
     #[serde(default, skip_serializing_if = "is_default")]
     pub compromised_generation: i64,
+}
+
+impl TokenStatus {
+    /// Whether there is a current token that has not expired.
+    #[must_use]
+    pub fn has_token(&self, now: Timestamp) -> bool {
+        let end = self.expiration_time.as_ref().map(|time| time.0);
+        self.id.is_some() && end.is_none_or(|end| now < end)
+    }
 }
 
 /// A replaced token that still works.
@@ -107,8 +117,6 @@ pub fn expires<'t>(tokens: impl IntoIterator<Item = &'t TokenStatus>) -> Option<
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-
     use super::*;
 
     fn token(expires: Option<i64>) -> TokenStatus {
@@ -118,6 +126,15 @@ mod tests {
             expiration_time: expires.map(at),
             ..TokenStatus::default()
         }
+    }
+
+    #[test]
+    fn a_token_is_had_until_it_expires() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        assert!(token(Some(10)).has_token(at(9)));
+        assert!(!token(Some(10)).has_token(at(10)));
+        assert!(token(None).has_token(Timestamp::MAX));
+        assert!(!TokenStatus::default().has_token(at(0)));
     }
 
     #[test]

@@ -15,12 +15,14 @@ use super::outcome::{Blocked, Stop};
 use super::quota;
 use super::referrers::{Key, KindName};
 use super::resolve::{Resolver, itself};
-use super::tokens::{self, Dressing, Entry, Ledger, TokenHolder, check_metadata};
+use super::status;
+use super::tokens::{self, Dressing, Entry, Ledger, TokenHolder, check_metadata, check_windows};
 use crate::api::ApiToken;
 use crate::api::api_token::ApiTokenStatus;
 use crate::api::names::{COMPROMISED, ROTATE_REQUESTED_AT};
 use crate::api::policy::DeletionPolicy;
 use crate::api::reference::InstanceRef;
+use crate::api::revocation::DepartedKind;
 use crate::api::token_status::{self, TokenStatus};
 use crate::iam::client::{self, Owner};
 use crate::iam::model::PrincipalId;
@@ -35,6 +37,7 @@ const ENTRY: &str = "";
 
 impl Kind for ApiToken {
     const NAME: KindName = KindName::ApiToken;
+    const DEPARTED: DepartedKind = DepartedKind::ApiToken;
     type Status = ApiTokenStatus;
 
     fn instance_ref(&self) -> &InstanceRef {
@@ -77,8 +80,16 @@ impl Kind for ApiToken {
     }
 
     async fn live(pass: &mut Pass<Self>, backend: &Backend) -> Result<(), Stop> {
-        let (owner, name) = match owner_permitted(pass, backend).await {
+        if pass.is_suspended() {
+            named::suspended(pass);
+        }
+        let owner = owner_permitted(pass, backend).await;
+        if owner.is_err() {
+            quota::stand_back(pass);
+        }
+        let (owner, name) = match owner {
             Err(Stop::Blocked(refused)) if refused.is_refusal() => {
+                pass.findings.extend(status::refusal(&refused));
                 run_out(pass, backend).await?;
                 return Err(refused.into());
             }
@@ -86,26 +97,20 @@ impl Kind for ApiToken {
         };
         pass.status.owner_id = Some(id(&owner).to_owned());
         pass.status.owner_name = Some(name.clone());
-        if pass.object.spec.suspend {
-            named::suspended(pass);
-        } else {
+        if !pass.is_suspended() {
             pass.hold(&[(OWNER_ID, id(&owner).to_owned())]).await?;
         }
         let activity = tokens::activity(pass);
-        keep(pass, backend, owner, &name, activity).await
+        keep(pass, backend, owner, &name, activity).await?;
+        Ok(check_windows(ENTRY, &pass.object.spec.token.rotation)?)
     }
 
     async fn end(pass: &mut Pass<Self>, backend: &Backend) -> Result<(), Stop> {
         let Some(owner) = owner_to_clear(pass) else {
             return Ok(());
         };
-        match tokens::revoke_all(pass, backend, &mut Ledger::of(owner)).await {
-            // The owner is gone, and its tokens with it.
-            Err(Stop::Failed(Error::Backend(client::Error::Gone { .. }))) => {
-                Ok(named::really_gone::<()>(backend).await.map(drop)?)
-            }
-            result => result,
-        }
+        let revoked = tokens::revoke_all(pass, backend, &mut Ledger::of(owner)).await;
+        unless_gone(backend, revoked).await
     }
 
     async fn orphan(pass: &mut Pass<Self>) -> Result<(), Stop> {
@@ -125,6 +130,16 @@ impl TokenHolder for ApiToken {
 
     fn drop_token(status: &mut ApiTokenStatus, _: &str) {
         status.token = None;
+    }
+}
+
+/// An owner that is gone took its tokens along.
+async fn unless_gone(backend: &Backend, result: Result<(), Stop>) -> Result<(), Stop> {
+    match result {
+        Err(Stop::Failed(Error::Backend(client::Error::Gone { .. }))) => {
+            Ok(named::really_gone::<()>(backend).await.map(drop)?)
+        }
+        result => result,
     }
 }
 
@@ -156,7 +171,7 @@ async fn run_out(pass: &mut Pass<ApiToken>, backend: &Backend) -> Result<(), Sto
     let name = pass.status.owner_name.clone().unwrap_or_default();
     let kept = keep(pass, backend, owner, &name, Activity::Refused).await;
     quota::settle(pass);
-    kept
+    unless_gone(backend, kept).await
 }
 
 /// Whose token it is.
@@ -233,10 +248,7 @@ async fn keep(
         activity,
     };
     let ledger = &mut Ledger::of(owner);
-    let result = match activity {
-        Activity::Refused => tokens::run_out(pass, backend, ledger, entry).await,
-        Activity::Active | Activity::Suspended => tokens::keep(pass, backend, ledger, &entry).await,
-    };
+    let result = tokens::keep(pass, backend, ledger, entry).await;
     pass.status.expires = token_status::expires(&pass.status.token);
     result
 }

@@ -22,6 +22,7 @@ use super::kind::{Kind, key_of};
 use super::memory::Memory;
 use super::quota::Places;
 use super::referrers::{Key, KindName, Referrers, Wakers};
+use super::revocation::Owed;
 use super::secret_index::SecretIndex;
 use super::settings::Settings;
 use crate::api::condition::ConditionType;
@@ -61,6 +62,8 @@ pub struct Context {
     pub stores: Stores,
     /// Which Secrets are whose.
     pub secrets_of: SecretIndex,
+    /// What former objects left.
+    pub owed: Owed,
 }
 
 /// What the watches show.
@@ -202,6 +205,13 @@ impl Context {
         labels.is_some_and(|object| {
             selector.matches(object.metadata.labels.as_ref().unwrap_or(&NO_LABELS))
         })
+    }
+
+    /// Whether a namespace is being deleted.
+    #[must_use]
+    pub fn is_ending(&self, namespace: &str) -> bool {
+        let namespace = self.stores.namespaces.get(&ObjectRef::new(namespace));
+        namespace.is_some_and(|object| object.metadata.deletion_timestamp.is_some())
     }
 
     /// Wakes all that refer to `referent`.

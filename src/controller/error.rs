@@ -30,6 +30,20 @@ pub enum Error {
     /// The server that answers is not the one that the instance was connected to.
     #[error("another backend than before answers at the instance's spec.url")]
     AnotherBackend,
+    /// The backend issued a token that nobody can use. It is revoked.
+    #[error(
+        "the backend issued a token whose value {how}; it was revoked and never published. Find out what stands between \
+         the operator and the backend"
+    )]
+    Useless {
+        /// What is the matter with its value.
+        how: &'static str,
+    },
+    /// The Secret was another one at each try to write a token into it; the token is left to the history.
+    #[error(
+        "Kubernetes: the Secret changes all the time, so that no token could be written into it"
+    )]
+    Contended,
     /// This process does not lead at this instant; nothing was sent.
     #[error(transparent)]
     NotLeading(#[from] NotLeading),
@@ -51,6 +65,8 @@ impl Error {
         match self {
             Self::Backend(error) => backend_reason(error),
             Self::AnotherBackend => Reason::InstanceChanged,
+            Self::Useless { .. } => Reason::BackendProtocol,
+            Self::Contended => Reason::SecretTampered,
             Self::Kubernetes { .. } if self.is_refusal() => Reason::KubernetesRefused,
             Self::Kubernetes { .. }
             | Self::Silence { .. }
@@ -85,7 +101,11 @@ impl Error {
             Self::Silence { .. } => true,
             Self::Kubernetes { .. } => self.status().is_none_or(|status| status.code >= 500),
             Self::Backend(error) => error.outcome_unknown(),
-            Self::AnotherBackend | Self::NotLeading(_) | Self::Json { .. } => false,
+            Self::AnotherBackend
+            | Self::Useless { .. }
+            | Self::Contended
+            | Self::NotLeading(_)
+            | Self::Json { .. } => false,
         }
     }
 
@@ -213,6 +233,14 @@ mod tests {
         assert_eq!(error.to_string(), said);
         let said = "Kubernetes: cannot write: it answered 403 Forbidden";
         assert_eq!(error.without_quotes().to_string(), said);
+    }
+
+    #[test]
+    fn what_was_answered_is_no_silence() {
+        for error in [Error::Contended, Error::Useless { how: "is refused" }] {
+            assert!(!error.outcome_unknown() && !error.is_conflict(), "{error}");
+            assert!(!error.to_string().contains("no answer"), "{error}");
+        }
     }
 
     #[test]

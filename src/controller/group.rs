@@ -20,6 +20,7 @@ use crate::api::grant::GrantedBinding;
 use crate::api::group::GroupStatus;
 use crate::api::policy::DeletionPolicy;
 use crate::api::reference::InstanceRef;
+use crate::api::revocation::DepartedKind;
 use crate::iam::client::{self, Subject};
 use crate::iam::model::GroupId;
 use crate::iam::wire::{self, GroupRequest, GroupSummary};
@@ -28,6 +29,7 @@ use crate::plan::standing::{Candidate, Seen, Standing};
 
 impl Kind for Group {
     const NAME: KindName = KindName::Group;
+    const DEPARTED: DepartedKind = DepartedKind::Group;
     type Status = GroupStatus;
 
     fn instance_ref(&self) -> &InstanceRef {
@@ -257,17 +259,12 @@ async fn taken(pass: &Pass<Group>, backend: &Backend, name: &str, error: client:
 /// Why a group that was met by name is left alone. Lists do not show descriptions.
 async fn refused(pass: &Pass<Group>, backend: &Backend, id: &GroupId, name: &str) -> Option<Stop> {
     let found = match find(backend, id).await {
-        Ok(found) => found,
+        Ok(found) => found?,
         Err(error) => return Some(error.into()),
     };
-    let seen = Seen {
-        known: None,
-        named: found.into_iter().collect(),
-    };
-    match plan(pass, backend, seen) {
-        Standing::Refuse(obstacle) => Some(named::refused(obstacle, Sort::Group, name).into()),
-        _ => None,
-    }
+    let policy = pass.object.spec.adoption_policy;
+    let obstacle = named::left_alone(pass, backend, name, policy, found.description)?;
+    Some(named::refused(obstacle, Sort::Group, name).into())
 }
 
 /// Writes down whose the group was before anything of it is changed: a crash must not make it look like ours.

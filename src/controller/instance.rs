@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::NamespaceResourceScope;
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::Api;
+use kube::core::object::HasStatus;
 use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
@@ -22,13 +23,11 @@ use super::context::{Context, name_of, namespace_of};
 use super::error::Error;
 use super::inventory::Inventory;
 use super::outcome::{Down, Stop};
-use super::patch::{status_patch, to_json};
+use super::patch::write_status;
 use super::referrers::{Key, KindName};
-use super::status::news;
 use crate::api::condition::Reason;
 use crate::api::guardrails::Guardrails;
 use crate::api::instance::{AllowedNamespaces, InstanceStatus};
-use crate::api::names::FIELD_MANAGER;
 use crate::api::settings::InstanceSettings;
 use crate::api::{ClusterInstance, Instance};
 use crate::iam::client::Client;
@@ -38,6 +37,7 @@ use crate::ops::metrics::Outcome;
 /// Both kinds of instance.
 pub trait Connects:
     Resource<DynamicType = ()>
+    + HasStatus<Status = InstanceStatus>
     + Clone
     + std::fmt::Debug
     + DeserializeOwned
@@ -57,8 +57,6 @@ pub trait Connects:
     fn is_closed(&self) -> bool;
     /// The namespace of its credential.
     fn secret_namespace<'a>(&'a self, operator: &'a str) -> &'a str;
-    /// Its status as it is.
-    fn status(&self) -> Option<&InstanceStatus>;
     /// The API of its scope.
     fn api(client: kube::Client, namespace: &str) -> Api<Self>;
 }
@@ -80,10 +78,6 @@ impl Connects for ClusterInstance {
 
     fn secret_namespace<'a>(&'a self, operator: &'a str) -> &'a str {
         operator
-    }
-
-    fn status(&self) -> Option<&InstanceStatus> {
-        self.status.as_ref()
     }
 
     fn api(client: kube::Client, _: &str) -> Api<Self> {
@@ -108,10 +102,6 @@ impl Connects for Instance {
 
     fn secret_namespace<'a>(&'a self, _: &'a str) -> &'a str {
         namespace_of(self)
-    }
-
-    fn status(&self) -> Option<&InstanceStatus> {
-        self.status.as_ref()
     }
 
     fn api(client: kube::Client, namespace: &str) -> Api<Self> {
@@ -150,7 +140,8 @@ pub(super) async fn reconcile<K: Connects>(
         Ok(connection) => (conditions::connected(&object, &connection, now), None),
         Err(stop) => (conditions::failed(&object, &stop, now), Some(stop)),
     };
-    let written = write(&context, &key, &object, &status).await;
+    let api = K::api(context.client.clone(), &key.namespace);
+    let written = write_status(&context, &key, &api, &object, &status).await;
     let error = match (&stop, &written) {
         (Some(Stop::Failed(error)), _) | (None, Err(error)) => Some(error),
         _ => None,
@@ -249,31 +240,6 @@ fn down(key: &Key, stop: &Stop) -> Down {
         key.name
     );
     Down { reason, message }
-}
-
-async fn write<K: Connects>(
-    context: &Context,
-    key: &Key,
-    object: &K,
-    status: &InstanceStatus,
-) -> Result<(), Error> {
-    let Some(patch) = status_patch(object, object.status(), &to_json(status)?)? else {
-        return Ok(());
-    };
-    let api = K::api(context.client.clone(), &key.namespace);
-    let (parameters, patch) = (PatchParams::apply(FIELD_MANAGER), Patch::Merge(&patch));
-    let patched = api.patch_status(&key.name, &parameters, &patch);
-    let written = context
-        .change("write the instance's status", patched)
-        .await?;
-    context
-        .memory
-        .wrote(key, written.resource_version().as_deref());
-    let before = object.status().map(|status| status.conditions.as_slice());
-    for news in news(before.unwrap_or_default(), &status.conditions) {
-        context.announce(object.object_ref(&()), news).await;
-    }
-    Ok(())
 }
 
 /// Forgets an instance that is gone, and tells the objects that referred to it.

@@ -20,6 +20,7 @@ use super::referrers::{Key, KindName};
 use crate::api::condition::{Finding, Reason};
 use crate::api::policy::DeletionPolicy;
 use crate::api::reference::{InstanceKind, InstanceRef};
+use crate::api::revocation::DepartedKind;
 use crate::plan::mark::{Mark, Object};
 
 /// A kind that lives at a backend. Each of them observes, plans and applies; `super::status` makes the status of how the
@@ -36,6 +37,8 @@ pub trait Kind:
 {
     /// Its name.
     const NAME: KindName;
+    /// What a `Revocation` calls it.
+    const DEPARTED: DepartedKind;
     /// Its status.
     type Status: Clone + Default + Serialize + Debug + Send + Sync;
 
@@ -75,6 +78,8 @@ pub trait Kind:
 pub struct Pass<K: Kind> {
     /// What all passes share.
     pub context: Arc<Context>,
+    /// Whom Events are about: the object, or the `Revocation` that stands for it.
+    pub regarding: ObjectReference,
     /// The object, never older than our last write of it.
     pub object: K,
     /// The status as the pass leaves it, without conditions; written whichever way the pass ends.
@@ -92,6 +97,7 @@ impl<K: Kind> Pass<K> {
         let status = object.status().cloned().unwrap_or_default();
         Self {
             context,
+            regarding: object.object_ref(&()),
             object,
             status,
             findings: Vec::new(),
@@ -181,8 +187,7 @@ impl<K: Kind> Pass<K> {
             action: action.to_owned(),
             secondary,
         };
-        let regarding = self.object.object_ref(&());
-        self.context.publish(regarding, &event).await;
+        self.context.publish(self.regarding.clone(), &event).await;
     }
 
     /// Looks again at this instant, or earlier if something else asks for it.

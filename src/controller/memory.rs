@@ -20,7 +20,7 @@ pub struct EntryMemory {
     pub vain: Vec<Timestamp>,
     /// Why the last of them could not be published.
     pub vain_because: Option<(Reason, String)>,
-    /// Of which orders to entries that are not there people were told, by annotation.
+    /// The orders to entries that are not there of which nothing is to be told any more, by annotation.
     pub unheeded: HashMap<&'static str, String>,
     /// When its tokens were listed last.
     pub listed: Option<Timestamp>,

@@ -20,6 +20,7 @@ mod pipeline;
 mod quota;
 mod referrers;
 mod resolve;
+mod revocation;
 mod role;
 mod role_binding;
 mod secret_index;

@@ -71,8 +71,8 @@ pub fn reserve<'b>(
     reservation.ok_or_else(|| refused(Obstacle::OtherObject, sort, name))
 }
 
-/// Something of that name is left alone. Nothing is told of whose it is: nobody learns what exists elsewhere. What another
-/// object may live by is never to be deleted.
+/// Something of that name is left alone. Of whose it is no more is told than what decides what to do about it: never which
+/// object's, namespace's or cluster's. What another object may live by is never to be deleted.
 #[must_use]
 pub fn refused(obstacle: Obstacle, sort: Sort, name: &str) -> Blocked {
     let (what, field) = match sort {

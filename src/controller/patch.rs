@@ -1,10 +1,68 @@
 //! The smallest patch that writes a status.
 
+use std::fmt::Debug;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::api::{Api, Patch, PatchParams};
+use kube::core::object::HasStatus;
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use super::context::Context;
 use super::error::Error;
+use super::referrers::Key;
+use super::status::news;
+use crate::api::instance::InstanceStatus;
+use crate::api::names::FIELD_MANAGER;
+use crate::api::revocation::RevocationStatus;
+
+/// A status with conditions.
+pub trait HasConditions {
+    /// Its conditions.
+    fn conditions(&self) -> &[Condition];
+}
+
+impl HasConditions for InstanceStatus {
+    fn conditions(&self) -> &[Condition] {
+        &self.conditions
+    }
+}
+
+impl HasConditions for RevocationStatus {
+    fn conditions(&self) -> &[Condition] {
+        &self.conditions
+    }
+}
+
+/// Writes a status that differs from the one that the object has, and tells people what is news.
+pub async fn write_status<K>(
+    context: &Context,
+    key: &Key,
+    api: &Api<K>,
+    object: &K,
+    new: &K::Status,
+) -> Result<(), Error>
+where
+    K: Resource<DynamicType = ()> + HasStatus + Clone + Debug + DeserializeOwned,
+    K::Status: HasConditions + Serialize,
+{
+    let Some(patch) = status_patch(object, object.status(), &to_json(new)?)? else {
+        return Ok(());
+    };
+    let (parameters, patch) = (PatchParams::apply(FIELD_MANAGER), Patch::Merge(&patch));
+    let patched = api.patch_status(&key.name, &parameters, &patch);
+    let written = context.change("write the status", patched).await?;
+    context
+        .memory
+        .wrote(key, written.resource_version().as_deref());
+    let before = object.status().map(HasConditions::conditions);
+    for news in news(before.unwrap_or_default(), new.conditions()) {
+        context.announce(object.object_ref(&()), news).await;
+    }
+    Ok(())
+}
 
 /// The patch that turns the status of an object from `old` into `new`, if the object still has the version that was
 /// seen; `None` if they are equal.

@@ -17,8 +17,10 @@ use super::error::Error;
 use super::kind::{Kind, Pass, key_of};
 use super::outcome::{Blocked, Down, Stop};
 use super::patch::{status_patch, to_json};
-use super::referrers::Key;
+use super::referrers::{Key, KindName};
+use super::revocation;
 use super::status::{self, TokensLive};
+use crate::api::condition::Reason;
 use crate::api::names::{FIELD_MANAGER, FINALIZER};
 use crate::api::policy::DeletionPolicy;
 use crate::ops::metrics::Outcome;
@@ -62,7 +64,10 @@ pub(super) async fn reconcile<K: Kind>(
 async fn live<K: Kind>(pass: &mut Pass<K>) -> (Outcome, Action) {
     let stop = match pass.backend() {
         Ok(Some(backend)) => {
-            let result = K::live(pass, &backend).await;
+            let result = match paid(pass) {
+                Ok(()) => K::live(pass, &backend).await,
+                owed => owed,
+            };
             note(&pass.context, &backend, result.as_ref().err());
             result.err()
         }
@@ -71,6 +76,19 @@ async fn live<K: Kind>(pass: &mut Pass<K>) -> (Outcome, Action) {
         Err(stop) => Some(stop),
     };
     conclude(pass, stop).await
+}
+
+/// What a former object of this name left has to go first, or it would be taken for this one's.
+fn paid<K: Kind>(pass: &Pass<K>) -> Result<(), Stop> {
+    let context = &pass.context;
+    let Some(revocation) = context.owed.of(&pass.key()) else {
+        return Ok(());
+    };
+    let namespace = &context.settings.namespace;
+    let revocation = Key::new(KindName::Revocation, namespace, &revocation);
+    context.wakers.wake(&revocation);
+    let message = format!("waits for what a former object of this name left: {revocation}");
+    Err(Blocked::unsynced(Reason::RevocationOwed, message).into())
 }
 
 /// An object that was never held has nothing at the backend. With `Orphan` the backend is not needed.
@@ -86,7 +104,11 @@ async fn end<K: Kind>(pass: &mut Pass<K>) -> (Outcome, Action) {
             result
         }
         (DeletionPolicy::Delete, Ok(None)) => return (Outcome::Deferred, Action::await_change()),
-        (DeletionPolicy::Delete, Err(stop)) => Err(keeps(stop)),
+        (DeletionPolicy::Delete, Err(stop)) => Err(stop),
+    };
+    let result = match result {
+        Ok(()) => Ok(()),
+        Err(stop) => revocation::outlive(pass, stop).await,
     };
     let result = match result {
         Ok(()) => pass.release().await.map_err(Stop::from),
@@ -107,29 +129,8 @@ fn is_held<K: Kind>(object: &K) -> bool {
     finalizers.any(|finalizer| finalizer == FINALIZER)
 }
 
-/// What keeps an object from being deleted, and the way out.
-fn keeps(stop: Stop) -> Stop {
-    let explain = |message: &str| {
-        format!(
-            "is being deleted, and what it made at the backend has to go first: {message}. To leave it there, set \
-             deletionPolicy: Orphan"
-        )
-    };
-    match stop {
-        Stop::Blocked(blocked) => Stop::Blocked(Blocked {
-            message: explain(&blocked.message),
-            ..blocked
-        }),
-        Stop::Down(down) => Stop::Down(Down {
-            message: explain(&down.message),
-            ..down
-        }),
-        failed @ Stop::Failed(_) => failed,
-    }
-}
-
 /// A backend that fails as a whole is closed for all, and probed by its instance's controller.
-fn note(context: &Context, backend: &Backend, stop: Option<&Stop>) {
+pub(super) fn note(context: &Context, backend: &Backend, stop: Option<&Stop>) {
     if backend.report(&context.metrics) > 0 {
         context.backends.well(&backend.key);
     }
@@ -317,8 +318,7 @@ impl<K: Kind> Pass<K> {
         let kept = (to_json(&conditions)?, to_json(&generation)?);
         self.put_status(to_json(&self.status)?, kept).await?;
         for news in news {
-            let regarding = self.object.object_ref(&());
-            self.context.announce(regarding, news).await;
+            self.context.announce(self.regarding.clone(), news).await;
         }
         Ok(())
     }

@@ -22,8 +22,8 @@ pub trait Claimant: Kind {
     /// How many tokens it asks for.
     fn asks_for(&self) -> usize;
 
-    /// How many tokens it has by such a status.
-    fn has(status: &Self::Status) -> usize;
+    /// How many tokens it has by such a status; one that has expired is none.
+    fn has(status: &Self::Status, now: Timestamp) -> usize;
 }
 
 impl Claimant for ServiceAccount {
@@ -31,9 +31,9 @@ impl Claimant for ServiceAccount {
         self.spec.tokens.len()
     }
 
-    fn has(status: &ServiceAccountStatus) -> usize {
+    fn has(status: &ServiceAccountStatus, now: Timestamp) -> usize {
         let entries = status.tokens.iter();
-        entries.filter(|entry| entry.token.id.is_some()).count()
+        entries.filter(|entry| entry.token.has_token(now)).count()
     }
 }
 
@@ -42,9 +42,9 @@ impl Claimant for ApiToken {
         1
     }
 
-    fn has(status: &ApiTokenStatus) -> usize {
+    fn has(status: &ApiTokenStatus, now: Timestamp) -> usize {
         let token = status.token.as_ref();
-        usize::from(token.is_some_and(|token| token.id.is_some()))
+        usize::from(token.is_some_and(|token| token.has_token(now)))
     }
 }
 
@@ -80,6 +80,16 @@ impl Places {
         waiting
     }
 
+    /// This was decided. Answers with those who may have what the object gives up by it.
+    fn put(places: &mut HashMap<Key, Place>, key: &Key, place: Place, before: usize) -> Vec<Key> {
+        places.insert(key.clone(), place);
+        if place.held < before {
+            waiting_beside(places, key)
+        } else {
+            Vec::new()
+        }
+    }
+
     /// A refused object has so many tokens left. Answers with those who may have what it had.
     fn lost(&self, key: &Key, left: usize) -> Vec<Key> {
         let mut taken = self.lock();
@@ -107,16 +117,45 @@ fn waiting_beside(places: &HashMap<Key, Place>, one: &Key) -> Vec<Key> {
 /// Takes a place for the object's tokens if there is one.
 pub fn permitted<K: Claimant>(pass: &Pass<K>, backend: &Backend) -> Result<(), Blocked> {
     let (judged, freed) = decide(pass, backend);
-    for waiting in freed {
-        pass.context.wakers.wake(&waiting);
-    }
+    wake(pass, &freed);
     Ok(judged?)
+}
+
+/// The object is not issued anything whatever the quota says: it holds what it has, and takes no place.
+pub fn stand_back<K: Claimant>(pass: &Pass<K>) {
+    let mut taken = pass.context.places.lock();
+    let places = taken.entry(pass.namespace().to_owned()).or_default();
+    let claim = Claim::of(&pass.object, places, pass.context.clock.now());
+    let freed = Places::put(places, &pass.key(), claim.refused(), claim.holder.held);
+    drop(taken);
+    wake(pass, &freed);
+}
+
+/// Whether an object that is refused what it asks for may go on with what it has: not once the limit was lowered below
+/// that.
+pub fn keeps<K: Claimant>(pass: &Pass<K>, backend: &Backend) -> bool {
+    let taken = pass.context.places.lock();
+    let none = HashMap::new();
+    let places = taken.get(pass.namespace()).unwrap_or(&none);
+    let claim = Claim::of(&pass.object, places, pass.context.clock.now());
+    let claim = Claim {
+        asks: claim.refused().held,
+        ..claim
+    };
+    let others = claim.against(&others(pass, places));
+    let guard = backend.guard(pass.namespace());
+    guard.token_count(claim.asks, others).is_ok()
 }
 
 /// What a refused object lost in this pass is free for those who wait: it is issued nothing in its place.
 pub fn settle<K: Claimant>(pass: &Pass<K>) {
-    for waiting in pass.context.places.lost(&pass.key(), K::has(&pass.status)) {
-        pass.context.wakers.wake(&waiting);
+    let left = K::has(&pass.status, pass.context.clock.now());
+    wake(pass, &pass.context.places.lost(&pass.key(), left));
+}
+
+fn wake<K: Kind>(pass: &Pass<K>, waiting: &[Key]) {
+    for waiting in waiting {
+        pass.context.wakers.wake(waiting);
     }
 }
 
@@ -124,7 +163,7 @@ pub fn settle<K: Claimant>(pass: &Pass<K>) {
 fn decide<K: Claimant>(pass: &Pass<K>, backend: &Backend) -> (Result<(), Refusal>, Vec<Key>) {
     let mut taken = pass.context.places.lock();
     let places = taken.entry(pass.namespace().to_owned()).or_default();
-    let claim = Claim::of(&pass.object, places);
+    let claim = Claim::of(&pass.object, places, pass.context.clock.now());
     let guard = backend.guard(pass.namespace());
     // All objects are looked through only where their number matters.
     let others = if guard.limits_tokens() {
@@ -135,15 +174,9 @@ fn decide<K: Claimant>(pass: &Pass<K>, backend: &Backend) -> (Result<(), Refusal
     let judged = guard.token_count(claim.asks, others);
     let place = match &judged {
         Ok(()) => claim.granted(),
-        Err(_) => claim.refused(has(&pass.object)),
+        Err(_) => claim.refused(),
     };
-    let key = pass.key();
-    places.insert(key.clone(), place);
-    let freed = if place.held < claim.holder.held {
-        waiting_beside(places, &key)
-    } else {
-        Vec::new()
-    };
+    let freed = Places::put(places, &pass.key(), place, claim.holder.held);
     (judged, freed)
 }
 
@@ -160,10 +193,10 @@ fn holders<K: Claimant, O: Claimant>(
     store: &Store<O>,
     places: &HashMap<Key, Place>,
 ) -> Vec<Holder> {
-    let (objects, key) = (store.state(), pass.key());
+    let (objects, key, now) = (store.state(), pass.key(), pass.context.clock.now());
     let others = objects.iter().map(|other| &**other);
     let others = others.filter(|other| is_beside(pass, *other) && key_of(*other) != key);
-    others.map(|other| Holder::of(other, places)).collect()
+    others.map(|other| Holder::of(other, places, now)).collect()
 }
 
 fn is_beside<K: Kind, O: Kind>(pass: &Pass<K>, other: &O) -> bool {
@@ -171,8 +204,8 @@ fn is_beside<K: Kind, O: Kind>(pass: &Pass<K>, other: &O) -> bool {
         && instance_key(other.instance_ref(), pass.namespace()) == pass.instance_key()
 }
 
-fn has<K: Claimant>(object: &K) -> usize {
-    object.status().map_or(0, K::has)
+fn has<K: Claimant>(object: &K, now: Timestamp) -> usize {
+    object.status().map_or(0, |status| K::has(status, now))
 }
 
 /// What an object holds, and when its turn is.
@@ -191,14 +224,14 @@ struct Turn {
 
 impl Holder {
     /// A place of this process counts before its tokens show in the status.
-    fn of<K: Claimant>(object: &K, places: &HashMap<Key, Place>) -> Self {
+    fn of<K: Claimant>(object: &K, places: &HashMap<Key, Place>, now: Timestamp) -> Self {
         let place = places.get(&key_of(object));
         Self {
             turn: Turn {
                 created: object.creation_timestamp().map(|time| time.0),
                 uid: object.uid(),
             },
-            held: place.map_or_else(|| has(object), |place| place.held),
+            held: place.map_or_else(|| has(object, now), |place| place.held),
         }
     }
 }
@@ -207,13 +240,15 @@ impl Holder {
 struct Claim {
     holder: Holder,
     asks: usize,
+    has: usize,
 }
 
 impl Claim {
-    fn of<K: Claimant>(object: &K, places: &HashMap<Key, Place>) -> Self {
+    fn of<K: Claimant>(object: &K, places: &HashMap<Key, Place>, now: Timestamp) -> Self {
         Self {
-            holder: Holder::of(object, places),
+            holder: Holder::of(object, places, now),
             asks: object.asks_for(),
+            has: has(object, now),
         }
     }
 
@@ -234,10 +269,10 @@ impl Claim {
         }
     }
 
-    /// It is issued nothing, so that only what it `has` counts, as far as it still asks for that.
-    fn refused(&self, has: usize) -> Place {
+    /// It is issued nothing more, so that only what it has counts, as far as it still asks for that.
+    fn refused(&self) -> Place {
         Place {
-            held: has.min(self.asks),
+            held: self.has.min(self.asks),
             waits: true,
         }
     }
@@ -245,6 +280,7 @@ impl Claim {
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
     use serde_json::{Value, json};
 
     use super::*;
@@ -273,6 +309,8 @@ mod tests {
         .unwrap()
     }
 
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
     const fn place(held: usize) -> Place {
         let waits = false;
         Place { held, waits }
@@ -287,7 +325,7 @@ mod tests {
         claimant: &ServiceAccount,
         other: &ServiceAccount,
     ) -> usize {
-        Claim::of(claimant, places).against(&[Holder::of(other, places)])
+        Claim::of(claimant, places, NOW).against(&[Holder::of(other, places, NOW)])
     }
 
     #[test]
@@ -308,7 +346,7 @@ mod tests {
     fn who_waits_blocks_nobody() {
         let big = account("big", "a", 5, 0);
         assert_eq!(before(&account("small", "b", 1, 0), &big), 0);
-        let refused = Claim::of(&big, &HashMap::new()).refused(has(&big));
+        let refused = Claim::of(&big, &HashMap::new(), NOW).refused();
         assert_eq!((refused.held, refused.waits), (0, true));
     }
 
@@ -316,11 +354,21 @@ mod tests {
     fn who_is_refused_its_growth_keeps_what_it_has() {
         let grows = account("grows", "a", 3, 1);
         let places = HashMap::from([(key("grows"), place(1))]);
-        let refused = Claim::of(&grows, &places).refused(has(&grows));
+        let refused = Claim::of(&grows, &places, NOW).refused();
         assert_eq!((refused.held, refused.waits), (1, true));
         let shrinks = account("shrinks", "b", 1, 2);
-        let refused = Claim::of(&shrinks, &places).refused(has(&shrinks));
+        let refused = Claim::of(&shrinks, &places, NOW).refused();
         assert_eq!(refused.held, 1, "the other is being revoked");
+    }
+
+    #[test]
+    fn a_token_that_has_expired_holds_no_place() {
+        let mut one = account("one", "a", 1, 1);
+        let token = &mut one.status.as_mut().unwrap().tokens[0].token;
+        token.expiration_time = Some(Time(NOW));
+        let claim = Claim::of(&one, &HashMap::from([(key("one"), place(1))]), NOW);
+        assert_eq!(claim.refused().held, 0);
+        assert_eq!(Holder::of(&one, &HashMap::new(), NOW).held, 0);
     }
 
     #[test]

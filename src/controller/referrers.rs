@@ -8,7 +8,10 @@ use kube::Resource;
 use kube::runtime::reflector::ObjectRef;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::api::{ApiToken, ClusterInstance, Group, Instance, Role, RoleBinding, ServiceAccount};
+use crate::api::revocation::DepartedKind;
+use crate::api::{
+    ApiToken, ClusterInstance, Group, Instance, Revocation, Role, RoleBinding, ServiceAccount,
+};
 use crate::ops::metrics;
 
 /// A kind whose objects are reconciled.
@@ -21,6 +24,7 @@ pub enum KindName {
     Role,
     RoleBinding,
     ApiToken,
+    Revocation,
 }
 
 impl KindName {
@@ -35,6 +39,7 @@ impl KindName {
             Self::Role => metrics::Kind::Role,
             Self::RoleBinding => metrics::Kind::RoleBinding,
             Self::ApiToken => metrics::Kind::ApiToken,
+            Self::Revocation => metrics::Kind::Revocation,
         }
     }
 
@@ -49,6 +54,19 @@ impl KindName {
             Self::Role => "Role",
             Self::RoleBinding => "RoleBinding",
             Self::ApiToken => "ApiToken",
+            Self::Revocation => "Revocation",
+        }
+    }
+}
+
+impl From<DepartedKind> for KindName {
+    fn from(kind: DepartedKind) -> Self {
+        match kind {
+            DepartedKind::ServiceAccount => Self::ServiceAccount,
+            DepartedKind::Group => Self::Group,
+            DepartedKind::Role => Self::Role,
+            DepartedKind::RoleBinding => Self::RoleBinding,
+            DepartedKind::ApiToken => Self::ApiToken,
         }
     }
 }
@@ -214,6 +232,7 @@ wakers! {
     roles: Role,
     role_bindings: RoleBinding,
     api_tokens: ApiToken,
+    revocations: Revocation,
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use super::referrers::{Key, KindName};
 use crate::api::Role;
 use crate::api::policy::DeletionPolicy;
 use crate::api::reference::InstanceRef;
+use crate::api::revocation::DepartedKind;
 use crate::api::role::RoleStatus;
 use crate::iam::client;
 use crate::iam::model::{BindingId, RoleId};
@@ -26,6 +27,7 @@ use crate::plan::standing::{Candidate, Seen, Standing};
 
 impl Kind for Role {
     const NAME: KindName = KindName::Role;
+    const DEPARTED: DepartedKind = DepartedKind::Role;
     type Status = RoleStatus;
 
     fn instance_ref(&self) -> &InstanceRef {

@@ -17,11 +17,13 @@ use crate::api::RoleBinding;
 use crate::api::grant::GrantedBinding;
 use crate::api::policy::DeletionPolicy;
 use crate::api::reference::{InstanceRef, RoleKind, Subject, SubjectKind};
+use crate::api::revocation::DepartedKind;
 use crate::api::role_binding::RoleBindingStatus;
 use crate::plan::grant::Grant;
 
 impl Kind for RoleBinding {
     const NAME: KindName = KindName::RoleBinding;
+    const DEPARTED: DepartedKind = DepartedKind::RoleBinding;
     type Status = RoleBindingStatus;
 
     fn instance_ref(&self) -> &InstanceRef {

@@ -15,22 +15,23 @@ use super::backend::Backend;
 use super::context::namespace_of;
 use super::grants::Granter;
 use super::kind::{Kind, Pass};
-use super::named;
 use super::outcome::Stop;
 use super::quota;
 use super::referrers::{Key, KindName};
 use super::resolve::referents;
+use super::status;
 use super::tokens::TokenHolder;
 use crate::api::ServiceAccount;
 use crate::api::grant::GrantedBinding;
 use crate::api::policy::DeletionPolicy;
 use crate::api::reference::InstanceRef;
+use crate::api::revocation::DepartedKind;
 use crate::api::service_account::ServiceAccountStatus;
 use crate::api::token_status::{TokenEntryStatus, TokenStatus};
-use crate::plan::token::Activity;
 
 impl Kind for ServiceAccount {
     const NAME: KindName = KindName::ServiceAccount;
+    const DEPARTED: DepartedKind = DepartedKind::ServiceAccount;
     type Status = ServiceAccountStatus;
 
     fn instance_ref(&self) -> &InstanceRef {
@@ -77,28 +78,28 @@ impl Kind for ServiceAccount {
     async fn live(pass: &mut Pass<Self>, backend: &Backend) -> Result<(), Stop> {
         let name = account::name(pass, backend);
         let permitted = account::permitted(pass, backend, &name);
-        let permitted = permitted.and_then(|()| quota::permitted(pass, backend));
-        let wanted = Wanted::resolve(pass, backend, permitted);
+        let wanted = Wanted::resolve(pass, backend, permitted).within_quota(pass, backend);
         if pass.status.id.is_none() {
             // There is nothing to take away, so nothing is asked of the backend.
             wanted.whole()?;
         }
-        let seen = account::observe(pass, backend, &name).await?;
-        let standing = account::plan(pass, backend, &name, seen)?;
-        if pass.is_suspended() {
-            named::suspended(pass);
+        if let Some(refused) = wanted.refusal() {
+            pass.findings.extend(status::refusal(refused));
         }
-        let (id, age) = account::apply(pass, backend, &name, standing, &wanted).await?;
-        let (described, activity) = if wanted.is_refused() {
-            (Ok(()), Activity::Refused)
-        } else {
-            let described = account::describe(pass, backend, &name, &id).await;
-            (described, super::tokens::activity(pass))
+        let there = account::have(pass, backend, &name, &wanted).await;
+        if there.is_err() {
+            quota::stand_back(pass);
+        }
+        let (id, age) = there?;
+        let entitled = wanted.entitled(pass, backend);
+        let described = match wanted.refusal() {
+            Some(_) => Ok(()),
+            None => account::describe(pass, backend, &name, &id).await,
         };
         let granted = belongings::grant(pass, backend, &id, wanted).await;
         let (id, name) = (&id, name.as_str());
         // A missing group must not let a token die.
-        let kept = tokens::keep(pass, backend, Holder { id, name, age }, activity).await;
+        let kept = tokens::keep(pass, backend, Holder { id, name, age }, entitled).await;
         quota::settle(pass);
         let result = kept.and(granted).and(described);
         if let Err(Stop::Failed(error)) = &result {

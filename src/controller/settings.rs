@@ -29,6 +29,8 @@ pub struct Settings {
     pub issue_pace: SignedDuration,
     /// How long a request of a former leader may be under way: lease duration + 2 × request timeout.
     pub settle: SignedDuration,
+    /// How long a deleted object waits for a backend that does not answer, before a `Revocation` takes its place.
+    pub hand_over_after: SignedDuration,
     /// How often something that waits for nothing that is watched is looked at.
     pub recheck: Duration,
 }

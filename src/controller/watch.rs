@@ -32,11 +32,13 @@ use super::instance::Connects;
 use super::kind::{Kind, key_of};
 use super::memory::Memory;
 use super::quota::Places;
-use super::referrers::{Key, Referrers, Wakers, Wakeups};
+use super::referrers::{Key, KindName, Referrers, Wakers, Wakeups};
+use super::revocation::{Owed, object_of};
 use super::secret_index::SecretIndex;
 use super::settings::Settings;
 use super::tasks::Tasks;
-use super::{instance, pipeline};
+use super::{instance, pipeline, revocation};
+use crate::api::Revocation;
 use crate::api::names::{ACKNOWLEDGED_UUID, COMPROMISED, FIELD_MANAGER, ROTATE_REQUESTED_AT};
 use crate::clock::Clock;
 use crate::ops::health::Component;
@@ -93,7 +95,6 @@ pub fn start(parts: Parts) -> Tasks {
         settings,
         clock,
         leadership,
-        metrics,
         backends: Backends::default(),
         referrers: Referrers::default(),
         wakers,
@@ -101,6 +102,8 @@ pub fn start(parts: Parts) -> Tasks {
         places: Places::default(),
         stores: feeds.stores(),
         secrets_of: SecretIndex::default(),
+        owed: Owed::nothing(metrics.clone()),
+        metrics,
     });
     let ready = feed::report(Arc::clone(&context), Arc::clone(&health));
     let mut tasks = Tasks::default();
@@ -142,6 +145,7 @@ fn runs(
         shared.objects(feeds.roles, wakeups.roles),
         shared.objects(feeds.role_bindings, wakeups.role_bindings),
         shared.objects(feeds.api_tokens, wakeups.api_tokens),
+        shared.revocations(feeds.revocations, wakeups.revocations),
     ]
 }
 
@@ -182,6 +186,20 @@ impl Shared<'_> {
             .predicate_filter(relevant, PredicateConfig::default());
         let run = self.controller(changed, feed.store, woken, instance::reconcile::<K>);
         (K::NAME.as_str(), run)
+    }
+
+    /// The controller of what former objects left.
+    fn revocations(
+        &self,
+        feed: Feed<Revocation>,
+        woken: UnboundedReceiver<ObjectRef<Revocation>>,
+    ) -> (&'static str, Run) {
+        let events = owed(self.context, self.beats.heard(feed.events));
+        let changed = events
+            .applied_objects()
+            .predicate_filter(predicates::generation, PredicateConfig::default());
+        let run = self.controller(changed, feed.store, woken, revocation::reconcile);
+        (KindName::Revocation.as_str(), run)
     }
 
     /// A controller that ends when its passes have. Before all stores are full no pass does anything, but the runtime
@@ -293,6 +311,35 @@ fn forget(context: &Context, key: &Key) {
     for waiting in context.places.gone(key) {
         context.wakers.wake(&waiting);
     }
+}
+
+/// Keeps the index of what is owed, and wakes an object that waits for what its forerunner left.
+fn owed(context: &Arc<Context>, events: Events<Revocation>) -> Events<Revocation> {
+    let context = Arc::clone(context);
+    let mut listed = HashSet::new();
+    let key = |object: &Revocation| {
+        let namespace = namespace_of(object);
+        Key::new(KindName::Revocation, namespace, &object.name_any())
+    };
+    let heard = events.inspect_ok(move |event| match event {
+        Event::Init => listed.clear(),
+        Event::InitApply(object) => {
+            listed.insert(object.name_any());
+            context.owed.note(object_of(object), &object.name_any());
+        }
+        Event::InitDone => {
+            for freed in context.owed.keep(&listed) {
+                context.wakers.wake(&freed);
+            }
+        }
+        Event::Apply(object) => context.owed.note(object_of(object), &object.name_any()),
+        Event::Delete(object) => {
+            context.referrers.forget(&key(object));
+            context.memory.forget(&key(object));
+            context.wakers.wake(&context.owed.paid(object));
+        }
+    });
+    heard.boxed()
 }
 
 /// An instance that is gone is forgotten, also if it went while nobody watched.

@@ -29,7 +29,8 @@ pub enum Refusal {
     },
     /// It is too much by number.
     #[error(
-        "guardrails.tokensPerNamespace allows {}, others of this namespace hold {others} and this object asks for {asks}: ask for fewer, remove tokens of the others, or have the instance's administrator raise the limit",
+        "guardrails.tokensPerNamespace allows {}, others of this namespace hold {others} and this object asks for {asks}: \
+         ask for fewer, remove tokens of the others, or have the instance's administrator raise the limit",
         tokens(*.most)
     )]
     Quota {

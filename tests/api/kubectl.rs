@@ -14,7 +14,23 @@ fn objects(cluster: &Cluster) -> Vec<(String, Value)> {
         }
         (file, object)
     });
-    objects.collect()
+    let owed = ("revocation".to_owned(), revocation());
+    objects.chain([owed]).collect()
+}
+
+/// What the operator writes in place of a deleted account: no example shows it.
+fn revocation() -> Value {
+    json!({
+        "apiVersion": "kestra-iam.dev/v1alpha1", "kind": "Revocation", "metadata": {"name": "serviceaccount-0b6c"},
+        "spec": {
+            "instanceRef": {"kind": "ClusterInstance", "name": "default"},
+            "object": {"kind": "ServiceAccount", "namespace": "team-a", "name": "ci", "uid": "0b6c"},
+            "was": {
+                "spec": {"accountName": "team-a-ci", "tokens": [{"name": "default", "lifetime": "1h"}]},
+                "status": {"id": "1", "bindings": []},
+            },
+        },
+    })
 }
 
 #[tokio::test]
@@ -109,7 +125,7 @@ async fn objects_are_selected_by_what_they_refer_to() {
 }
 
 /// Short names, and the columns that they list.
-const COLUMNS: [(&str, &str); 7] = [
+const COLUMNS: [(&str, &str); 8] = [
     ("kci", "NAME READY REASON URL TENANT VERSION AGE"),
     ("ki", "NAME READY REASON URL TENANT VERSION AGE"),
     ("ksa", "NAME READY REASON ACCOUNT EXPIRES NEXT ROTATION AGE"),
@@ -119,6 +135,10 @@ const COLUMNS: [(&str, &str); 7] = [
     (
         "ktok",
         "NAME READY REASON ACCOUNT EXPIRES NEXT ROTATION AGE",
+    ),
+    (
+        "krev",
+        "NAME READY REASON KIND NAMESPACE OBJECT INSTANCE AGE",
     ),
 ];
 

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use kestra_iam_operator::api::{
-    ApiToken, ClusterInstance, Group, Instance, Role, RoleBinding, ServiceAccount,
+    ApiToken, ClusterInstance, Group, Instance, Revocation, Role, RoleBinding, ServiceAccount,
 };
 use kube::core::object::HasSpec;
 use serde::Serialize;
@@ -30,6 +30,7 @@ async fn an_object_reads_the_same_before_and_after_the_server_had_it() {
             "Role" => compare::<Role>(&written, &stored),
             "RoleBinding" => compare::<RoleBinding>(&written, &stored),
             "ApiToken" => compare::<ApiToken>(&written, &stored),
+            "Revocation" => compare::<Revocation>(&written, &stored),
             kind => panic!("{kind} is not compared"),
         }
     }

@@ -68,11 +68,14 @@ fn every_field_is_described() {
     assert_eq!(undescribed, NONE);
 }
 
-/// A reference with a namespace would let one namespace use what is another's.
+/// A reference with a namespace would let one namespace use what is another's. A `Revocation` is written by the operator
+/// alone, and its object is gone.
 #[test]
 fn no_reference_names_a_namespace() {
-    let fields =
-        breaking(|place| in_spec(place) && place.path.to_lowercase().ends_with(".namespace"));
+    let fields = breaking(|place| {
+        let is_namespace = place.path.to_lowercase().ends_with(".namespace");
+        in_spec(place) && is_namespace && place.path != "Revocation.spec.object.namespace"
+    });
     assert_eq!(fields, NONE);
 }
 

@@ -234,6 +234,16 @@ impl Scene {
         let user: Value = answer.error_for_status().unwrap().json().await.unwrap();
         user["id"].as_str().unwrap().into()
     }
+
+    /// Deletes a user.
+    pub async fn delete_user(&self, id: &PrincipalId) {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let url = format!("{}/api/v1/users/{}", self.world.server.url(), id.as_str());
+        let request = client
+            .delete(url)
+            .bearer_auth(self.world.server.admin_token());
+        request.send().await.unwrap().error_for_status().unwrap();
+    }
 }
 
 /// A request for a group.

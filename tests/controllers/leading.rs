@@ -1,7 +1,7 @@
 //! Each single change is refused to a process that does not lead any more, long before that process ends.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::http::Method;
@@ -12,7 +12,8 @@ use kestra_iam_operator::controller::{self, Cluster, Parts, Settings, Tasks};
 use kestra_iam_operator::ops::health::Health;
 use kestra_iam_operator::ops::lease::Leadership;
 use kestra_iam_operator::ops::metrics::Metrics;
-use serde_json::{Value, json};
+use serde_json::json;
+use testbed::audit::Mark;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -80,6 +81,7 @@ fn settings(namespace: &str) -> Settings {
         request_timeout: Duration::from_secs(30),
         issue_pace: SignedDuration::from_mins(1),
         settle: SignedDuration::from_mins(2),
+        hand_over_after: SignedDuration::from_mins(5),
         recheck: Duration::from_hours(1),
     }
 }
@@ -89,14 +91,15 @@ fn is_work(method: &Method, path: &str) -> bool {
     *method != Method::GET || path.ends_with("/api-tokens")
 }
 
-/// What is to be seen of an account's life from outside.
-async fn seen(scene: &Scene, gate: &Gate) -> (Vec<String>, Value, Value) {
-    let version = |object: Option<Value>| {
-        object.map_or(Value::Null, |it| it["metadata"]["resourceVersion"].clone())
-    };
-    let account = version(scene.get("ksa", "ci").await);
-    let secret = version(scene.get("secret", "ci-default").await);
-    (gate.writes(), account, secret)
+/// What was written of an account and its Secret since then, as `verb resource`.
+fn written(scene: &Scene, mark: Mark) -> Vec<String> {
+    let requests = scene.world.plane.audit().since(mark).unwrap();
+    let ours = requests.iter().filter(|request| {
+        let is_meant = request.path.contains("/kestra-iam.dev/") || request.resource == "secrets";
+        is_meant && request.namespace == scene.namespace && request.is_write()
+    });
+    ours.map(|request| format!("{} {}", request.verb, request.resource))
+        .collect()
 }
 
 /// Lets the controllers make an account, and takes their leadership when the backend gets this request of the work.
@@ -113,11 +116,14 @@ async fn lose_at(world: &Arc<World>, number: usize) -> usize {
     let leadership = controllers.leadership.clone();
     let (count, sent) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let (counted, changes) = (Arc::clone(&count), Arc::clone(&sent));
+    let lost = Arc::new(OnceLock::new());
+    let (losing, audit) = (Arc::clone(&lost), world.plane.audit());
     gate.rule(move |method, path| {
         if leadership.is_held() && *method != Method::GET {
             changes.fetch_add(1, Ordering::SeqCst);
         }
         if is_work(method, path) && counted.fetch_add(1, Ordering::SeqCst) == number {
+            losing.set(audit.mark().unwrap()).unwrap();
             // Changes are refused from the call on; what else it waits for does not matter here.
             let _ = leadership.release().now_or_never();
         }
@@ -140,18 +146,18 @@ async fn lose_at(world: &Arc<World>, number: usize) -> usize {
         .then_some(())
     };
     scene.wait("the end of the work", ended).await;
-    if controllers.leadership.guard().is_err() {
-        let (_, first, _) = seen(&scene, &gate).await;
+    if let Some(mark) = lost.get() {
         let failures = controllers.failures();
         let again = async || (controllers.failures() > failures).then_some(());
         scene
             .wait("one more pass that may change nothing", again)
             .await;
-        let (changes, account, secret) = seen(&scene, &gate).await;
-        let last = sent.load(Ordering::SeqCst);
+        let (changes, last) = (gate.writes(), sent.load(Ordering::SeqCst));
         assert_eq!(changes.len(), last, "after request {number}: {changes:?}");
-        assert_eq!(secret, Value::Null, "after request {number}");
-        assert_eq!(account, first, "after request {number}");
+        let written = written(&scene, *mark);
+        assert!(written.is_empty(), "after request {number}: {written:?}");
+        let secret = scene.get("secret", "ci-default").await;
+        assert_eq!(secret, None, "after request {number}");
     }
     count.load(Ordering::SeqCst)
 }

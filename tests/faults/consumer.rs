@@ -25,6 +25,7 @@ struct Shared {
     url: String,
     http: reqwest::Client,
     stopped: AtomicBool,
+    ended: AtomicBool,
     /// Looks that somebody waits for, and the number of them that were done.
     asked: AtomicU64,
     done: AtomicU64,
@@ -59,6 +60,7 @@ impl Consumer {
             url: format!("{url}/api/v1/me"),
             http,
             stopped: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
             asked: AtomicU64::new(0),
             done: AtomicU64::new(0),
             excuses: AtomicUsize::new(0),
@@ -87,9 +89,11 @@ impl Consumer {
         Excuse(self.clone())
     }
 
-    /// Ends its work.
-    pub fn stop(&self) {
+    /// Ends its work: no call is under way any more.
+    pub async fn stop(&self) {
         self.0.stopped.store(true, Ordering::SeqCst);
+        let ended = async || self.0.ended.load(Ordering::SeqCst).then_some(());
+        wait_for("the end of the consumer", ended).await.unwrap();
     }
 
     /// Waits until it has made so many calls more.
@@ -140,6 +144,7 @@ async fn work(shared: Arc<Shared>) {
             calls += 1;
         }
     }
+    shared.ended.store(true, Ordering::SeqCst);
 }
 
 impl Shared {

@@ -48,6 +48,8 @@ async fn fault_20_token_revoked_by_somebody_else() {
     bench
         .has(CI.0, CI.1, ("TokenIssued", "True", "TokenLost"))
         .await;
+    let told = bench.told("ci", "TokenLost", "new value").await;
+    assert_eq!(told, 1, "once");
     broken.take_back().await;
     consumer.calls(20).await;
     bench.judge().await;
@@ -121,7 +123,7 @@ async fn fault_23_account_of_the_name_exists() {
     let consumer = bench.consume("ci-default").await;
     consumer.calls(20).await;
     bench.judge().await;
-    consumer.stop();
+    consumer.stop().await;
     bench.delete(CI.0, CI.1).await;
     assert_eq!(described(&bench, &name).await.as_deref(), Some("mine"));
     bench.judge().await;
@@ -177,7 +179,7 @@ async fn fault_29_secret_renamed() {
     assert!(!there.is_null(), "it stays while its token works");
     moved.calls(20).await;
     // Whoever used the old one was moved over in time.
-    consumer.stop();
+    consumer.stop().await;
     bench.gone_in_time("Secret", "ci-default").await;
     assert!(!bench.works(&old).await, "revoked before its Secret went");
     bench.judge().await;

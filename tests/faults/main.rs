@@ -16,6 +16,7 @@ mod cluster;
 mod consumer;
 mod credential;
 mod denied;
+mod departed;
 mod documented;
 mod drift;
 mod end_state;

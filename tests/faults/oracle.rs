@@ -36,6 +36,8 @@ struct Picture {
     secrets: Vec<Secret>,
     objects: Vec<Value>,
     live: Vec<Token>,
+    /// What former objects still owe, as `Kind/namespace/name`.
+    owed: BTreeSet<String>,
     seen: Seen,
 }
 
@@ -82,8 +84,24 @@ impl Bench {
             secrets: secrets.items,
             objects,
             live: self.live().await,
+            owed: self.owed().await,
             seen,
         }
+    }
+
+    /// The objects that are gone and for which a `Revocation` stands, as `Kind/namespace/name`.
+    pub async fn owed(&self) -> BTreeSet<String> {
+        let duties = self
+            .api("Revocation")
+            .list(&ListParams::default())
+            .await
+            .unwrap();
+        let objects = duties.iter().map(|duty| {
+            let object = &duty.data["spec"]["object"];
+            let field = |name: &str| object[name].as_str().unwrap().to_owned();
+            format!("{}/{}/{}", field("kind"), field("namespace"), field("name"))
+        });
+        objects.collect()
     }
 
     /// The tokens that authenticate now.
@@ -137,9 +155,11 @@ impl Bench {
             let resource = request.resource.split('/').next().unwrap_or_default();
             let is_allowed = allowance.forbidden.contains(&resource);
             let is_home = match resource {
-                "leases" => request.namespace == self.home,
+                "leases" | "revocations" => request.namespace == self.home,
                 "clusterinstances" => request.namespace.is_empty(),
-                "events" => ["default", &self.namespace].contains(&request.namespace.as_str()),
+                "events" => {
+                    ["default", &self.namespace, &self.home].contains(&request.namespace.as_str())
+                }
                 _ => request.namespace == self.namespace,
             };
             (request.code == 403 && !is_allowed) || (request.is_write() && !is_home)
@@ -162,8 +182,8 @@ impl Picture {
             .collect()
     }
 
-    /// I2: each live token with our mark is in exactly one Secret, or retired with an end in the history of one; and each
-    /// Secret of ours holds a live one.
+    /// I2: each live token with our mark is in exactly one Secret, or retired with an end in the history of one, or owed by
+    /// a `Revocation`; and each Secret of ours holds a live one.
     fn orphans(&self) -> Vec<String> {
         let mut holders = BTreeMap::<&str, usize>::new();
         let mut retired = BTreeSet::new();
@@ -188,7 +208,8 @@ impl Picture {
         }
         for token in self.live.iter().filter(|token| token.mark().is_some()) {
             let holders = holders.get(token.id.as_str()).copied().unwrap_or(0);
-            if holders > 1 || (holders == 0 && !retired.contains(&token.id)) {
+            let is_told = retired.contains(&token.id) || token.is_of(&self.owed);
+            if holders > 1 || (holders == 0 && !is_told) {
                 let (id, entry) = (&token.id, token.entry());
                 violations.push(format!("I2: {id} of {entry:?} is in {holders} Secrets"));
             }

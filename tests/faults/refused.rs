@@ -77,6 +77,9 @@ async fn fault_45_durations_beyond_their_bounds() {
         let value = bench.value(&format!("ci-{entry}")).await;
         assert!(bench.works(&value).await, "{entry}");
     }
+    let consumer = bench.consume("ci-long").await;
+    consumer.calls(20).await;
+    consumer.stop().await;
     bench.delete(CI.0, CI.1).await;
     bench.judge().await;
 }

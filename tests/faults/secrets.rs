@@ -98,6 +98,8 @@ async fn fault_25_secret_value_edited() {
         bench.rest().await;
         consumer.calls(5).await;
     }
+    let told = bench.told("ci", "SecretTampered", "new value").await;
+    assert_eq!(told, 3, "once for each edit");
     assert!(bench.works(&foreign).await, "it is none of ours");
     bench.judge().await;
     similar_asserts::assert_eq!(end_state(&bench).await, before);
@@ -133,6 +135,8 @@ async fn fault_26_secret_stripped_or_made_immutable() {
     bench
         .until("Secret", "ci-default", "can be written again", is_free)
         .await;
+    let told = bench.told("ci", "SecretTampered", "was immutable").await;
+    assert_eq!(told, 1, "once");
     assert_eq!(bench.value("ci-default").await, old, "the token stays");
     bench.order(CI.0, CI.1, "rotate-requested-at", "1").await;
     bench.other_value("ci-default", &old).await;

@@ -21,7 +21,8 @@ fn series(metrics: &str) -> BTreeSet<String> {
 
 #[tokio::test]
 async fn fault_65_metrics_under_a_flood() {
-    let bench = Bench::start().await;
+    let budget = json!({"budget": {"requestsPerSecond": 10_000}});
+    let bench = Bench::builder().instance(budget).start().await;
     let operator = bench.operator();
     let make = async |number: usize| {
         let name = format!("ci-{number}");

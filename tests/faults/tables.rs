@@ -1,5 +1,6 @@
 //! What the IAM server has in its tables, read past the server.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -35,6 +36,13 @@ impl Token {
     /// Our mark on it; `None` for tokens of others.
     pub fn mark(&self) -> Option<Mark> {
         Mark::parse(&self.description)
+    }
+
+    /// Whether it was issued for one of these objects, each as `Kind/namespace/name`.
+    pub fn is_of(&self, objects: &BTreeSet<String>) -> bool {
+        let entry = self.entry().unwrap_or_default();
+        let object = entry.split(' ').next();
+        object.is_some_and(|object| objects.contains(object))
     }
 
     /// The entry that it was issued for, as `Kind/namespace/name entry`; `None` for tokens of others.

@@ -201,8 +201,7 @@ async fn run_without(gated: &Gated, lost: Option<usize>) -> (usize, Value) {
     let (count, state) = (rule.count(), end_state(gated).await);
     rule.lift();
     consumer.calls(1).await;
-    let _last = consumer.excuse();
-    consumer.stop();
+    consumer.stop().await;
     gated.delete(CI.0, CI.1).await;
     gated.gone("Secret", SECRET).await;
     (count, state)

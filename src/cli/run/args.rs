@@ -128,6 +128,14 @@ pub struct Pace {
     )]
     pub min_issue_interval: Duration,
 
+    /// How long a deleted object waits for a backend that does not answer. Then it goes, and a Revocation in the
+    /// operator's namespace stands for what is still to be removed. In a namespace that is being deleted nothing waits.
+    #[arg(
+        long, env = "KESTRA_IAM_HAND_OVER_AFTER", value_name = "DURATION", default_value = "5m",
+        value_parser = duration::parse
+    )]
+    pub hand_over_after: Duration,
+
     /// How often an object is looked at that waits for something nobody announces, such as a name at the backend.
     #[arg(
         long, env = "KESTRA_IAM_RECHECK_INTERVAL", value_name = "DURATION", default_value = "5m",
@@ -277,6 +285,7 @@ impl Args {
             request_timeout: kubernetes.request_timeout,
             issue_pace: signed(pace.min_issue_interval),
             settle: signed(self.settle()),
+            hand_over_after: signed(pace.hand_over_after),
             recheck: pace.recheck_interval,
         }
     }

@@ -53,7 +53,7 @@ pub(super) fn permitted(
 
 /// The account that the status names, and all of the wanted name. What the lists do not show is asked for by id: they
 /// may lag.
-pub(super) async fn observe(
+async fn observe(
     pass: &Pass<ServiceAccount>,
     backend: &Backend,
     name: &str,
@@ -97,7 +97,7 @@ fn candidate(account: Account) -> Candidate<Account> {
 }
 
 /// What to do about the account. The operator's own is nobody's, whatever it carries.
-pub(super) fn plan(
+fn plan(
     pass: &Pass<ServiceAccount>,
     backend: &Backend,
     name: &str,
@@ -114,8 +114,23 @@ pub(super) fn plan(
     }
 }
 
+/// Finds the account, and has it there.
+pub(super) async fn have(
+    pass: &mut Pass<ServiceAccount>,
+    backend: &Backend,
+    name: &str,
+    wanted: &Wanted,
+) -> Result<(PrincipalId, Age), Stop> {
+    let seen = observe(pass, backend, name).await?;
+    let standing = plan(pass, backend, name, seen)?;
+    if pass.is_suspended() {
+        named::suspended(pass);
+    }
+    apply(pass, backend, name, standing, wanted).await
+}
+
 /// Has the account there. It is not made or taken over while something that it is to be given cannot be had.
-pub(super) async fn apply(
+async fn apply(
     pass: &mut Pass<ServiceAccount>,
     backend: &Backend,
     name: &str,

@@ -3,7 +3,9 @@
 use kube::ResourceExt;
 use serde::{Deserialize, Serialize};
 
+use super::tokens::Entitled;
 use crate::api::ServiceAccount;
+use crate::api::condition::Reason;
 use crate::api::grant::{GrantedBinding, GrantedGroup};
 use crate::controller::backend::Backend;
 use crate::controller::error::Error;
@@ -11,6 +13,7 @@ use crate::controller::grants;
 use crate::controller::kind::Pass;
 use crate::controller::named;
 use crate::controller::outcome::{Blocked, Stop};
+use crate::controller::quota;
 use crate::controller::resolve::{Resolver, ScopedRole};
 use crate::iam::client::Subject;
 use crate::iam::model::{GroupId, PrincipalId};
@@ -56,9 +59,34 @@ impl Wanted {
         self.trouble.clone().map_or(Ok(()), Err)
     }
 
-    /// Whether the guardrails do not permit all of it.
-    pub(super) fn is_refused(&self) -> bool {
-        self.trouble.as_ref().is_some_and(Blocked::is_refusal)
+    /// The same once the quota has judged the tokens, if nothing else keeps the account from having them: whoever is
+    /// refused, or not made, takes no place.
+    pub(super) fn within_quota(self, pass: &Pass<ServiceAccount>, backend: &Backend) -> Self {
+        let is_made = pass.status.id.is_some();
+        let trouble = self.trouble.as_ref();
+        if trouble.is_some_and(|trouble| trouble.is_refusal() || !is_made) {
+            quota::stand_back(pass);
+            return self;
+        }
+        let refused = quota::permitted(pass, backend).err();
+        Self {
+            trouble: Blocked::graver(refused, self.trouble),
+            ..self
+        }
+    }
+
+    /// Why it is not permitted, if it is not.
+    pub(super) fn refusal(&self) -> Option<&Blocked> {
+        self.trouble.as_ref().filter(|trouble| trouble.is_refusal())
+    }
+
+    /// Which entries may have tokens issued. Whoever is refused more tokens may go on with those that it has.
+    pub(super) fn entitled(&self, pass: &Pass<ServiceAccount>, backend: &Backend) -> Entitled {
+        match self.refusal().map(|refused| refused.reason) {
+            None => Entitled::All,
+            Some(Reason::QuotaExceeded) if quota::keeps(pass, backend) => Entitled::Holders,
+            Some(_) => Entitled::Nobody,
+        }
     }
 
     fn grants(&self, id: &PrincipalId) -> Vec<Grant> {

@@ -13,8 +13,10 @@ use crate::controller::backend::Backend;
 use crate::controller::kind::Pass;
 use crate::controller::memory::EntryMemory;
 use crate::controller::outcome::Stop;
+use crate::controller::status;
 use crate::controller::tokens::{
-    self, Dressing, Entry, Ledger, check_metadata, entries_of_secrets, is_compromised, next_look,
+    self, Dressing, Ending, Entry, Ledger, TokenHolder, check_metadata, check_windows,
+    entries_of_secrets, next_look,
 };
 use crate::iam::client::Owner;
 use crate::iam::model::PrincipalId;
@@ -32,13 +34,24 @@ pub(super) struct Holder<'a> {
     pub(super) age: Age,
 }
 
+/// Which entries may have tokens issued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Entitled {
+    /// All.
+    All,
+    /// Those that have a token: another in its place is no more.
+    Holders,
+    /// None.
+    Nobody,
+}
+
 /// Keeps every entry's token alive, and removes entries that the spec does not have any more. The first trouble does
-/// not keep the other entries from their due. While the object is refused, no token is renewed.
+/// not keep the other entries from their due. Of whoever is not entitled to one, no token is renewed.
 pub(super) async fn keep(
     pass: &mut Pass<ServiceAccount>,
     backend: &Backend,
     holder: Holder<'_>,
-    activity: Activity,
+    entitled: Entitled,
 ) -> Result<(), Stop> {
     let owner = Owner::Account(holder.id.clone());
     let mut ledger = match holder.age {
@@ -48,7 +61,7 @@ pub(super) async fn keep(
     let entries = pass.object.spec.tokens.clone();
     let mut result = Ok(());
     for entry in &entries {
-        let kept = keep_one(pass, backend, &mut ledger, holder.name, entry, activity).await;
+        let kept = keep_one(pass, backend, &mut ledger, holder.name, entry, entitled).await;
         result = first_of(pass, result, kept);
     }
     tell_unheeded(pass).await;
@@ -75,14 +88,22 @@ async fn keep_one(
     ledger: &mut Ledger,
     account: &str,
     entry: &TokenEntry,
-    activity: Activity,
+    entitled: Entitled,
 ) -> Result<(), Stop> {
-    let spec = &entry.token;
+    let (spec, name) = (&entry.token, &entry.name);
     let permitted = check_metadata(&pass.context.settings, &spec.secret.template.metadata);
+    if let Err(refused) = &permitted {
+        pass.findings.extend(status::refusal(refused));
+    }
+    let activity = if permitted.is_ok() && is_entitled(pass, name, entitled) {
+        tokens::activity(pass)
+    } else {
+        Activity::Refused
+    };
     let secret_name = entry.secret_name(pass.name());
     let entry = Entry {
         owner_name: account,
-        name: &entry.name,
+        name,
         policy: Policy::new(spec, backend.granularity),
         dressing: Dressing {
             name: &secret_name,
@@ -91,14 +112,22 @@ async fn keep_one(
             url: &backend.url,
             tenant: backend.client.tenant(),
         },
-        requests: requests(&pass.object, &entry.name),
+        requests: requests(&pass.object, name),
         activity,
     };
-    if permitted.is_err() || activity == Activity::Refused {
-        tokens::run_out(pass, backend, ledger, entry).await?;
-        return Ok(permitted?);
+    tokens::keep(pass, backend, ledger, entry).await?;
+    permitted?;
+    Ok(check_windows(name, &spec.rotation)?)
+}
+
+fn is_entitled(pass: &Pass<ServiceAccount>, entry: &str, entitled: Entitled) -> bool {
+    let now = pass.context.clock.now();
+    let status = || ServiceAccount::token(&pass.status, entry);
+    match entitled {
+        Entitled::All => true,
+        Entitled::Holders => status().is_some_and(|status| status.has_token(now)),
+        Entitled::Nobody => false,
     }
-    tokens::keep(pass, backend, ledger, &entry).await
 }
 
 /// Removes the entries that the status, a Secret or the mark of a token names, and the spec does not.
@@ -108,19 +137,14 @@ async fn remove_others(
     ledger: &mut Ledger,
     entries: &[TokenEntry],
 ) -> Result<(), Stop> {
-    let key = pass.key();
-    let mut listed = pass.context.memory.entry(&key, ACCOUNT).listed;
+    let listed = pass.context.memory.entry(&pass.key(), ACCOUNT).listed;
     let is_due = |last| next_look(pass, backend, last) <= backend.client.backend_now();
     if entries.is_empty() && listed.is_none_or(is_due) {
         // A token may have been issued, and its entry removed before anybody wrote it down.
         ledger.list(backend).await?;
     }
-    if let Some(at) = ledger.listed_at() {
-        let note = |memory: &mut EntryMemory| memory.listed = Some(at);
-        pass.context.memory.remember(&key, ACCOUNT, note);
-        listed = Some(at);
-    }
-    if let Some(last) = listed.filter(|_| entries.is_empty()) {
+    ledger.remember_look(pass, ACCOUNT);
+    if let Some(last) = ledger.listed_at().or(listed).filter(|_| entries.is_empty()) {
         pass.wake_at(backend.on_our_clock(next_look(pass, backend, last)));
     }
     let mut names = ledger.entries(pass);
@@ -130,9 +154,12 @@ async fn remove_others(
     let mut result = Ok(());
     for name in names {
         let compromised = requests(&pass.object, &name).compromised;
-        let compromised = compromised.as_deref();
-        if !pass.is_suspended() || is_compromised(pass, &name, compromised) {
-            let removed = tokens::remove(pass, backend, ledger, &name, compromised).await;
+        let ending = tokens::ending(pass, &name, compromised.as_deref());
+        if !pass.is_suspended() || ending == Ending::AtOnce {
+            let removed = tokens::remove(pass, backend, ledger, &name, ending).await;
+            if removed.is_ok() && ending == Ending::AtOnce {
+                note_order(pass, COMPROMISED);
+            }
             result = first_of(pass, result, removed);
         }
     }
@@ -168,15 +195,23 @@ async fn tell_unheeded(pass: &Pass<ServiceAccount>) {
         let told = memory.entry(&key, ACCOUNT).unheeded;
         if told.get(annotation) != Some(order) {
             let note = format!(
-                "annotation {annotation} is for token {of}, which is not in spec.tokens: nothing is done about it. For \
-                 one token write <name>=<value>, for all a value without ="
+                "annotation {annotation} is for token {of}, and no such token is there. For one token write \
+                 <name>=<value>, for all a value without ="
             );
             pass.warn(Reason::Invalid, note).await;
-            let note = |memory: &mut EntryMemory| {
-                memory.unheeded.insert(annotation, order.clone());
-            };
-            memory.remember(&key, ACCOUNT, note);
+            note_order(pass, annotation);
         }
+    }
+}
+
+/// Remembers an order of which there is nothing more to tell: people were told, or the entry went by it.
+fn note_order(pass: &Pass<ServiceAccount>, annotation: &'static str) {
+    if let Some(order) = pass.object.annotations().get(annotation) {
+        let note = |memory: &mut EntryMemory| {
+            memory.unheeded.insert(annotation, order.clone());
+        };
+        let memory = &pass.context.memory;
+        memory.remember(&pass.key(), ACCOUNT, note);
     }
 }
 

@@ -24,7 +24,7 @@ pub async fn disown<K: TokenHolder>(pass: &Pass<K>) -> Result<(), Error> {
         let name = secret.metadata.name.unwrap_or_default();
         let (parameters, patch) = (PatchParams::apply(FIELD_MANAGER), Patch::Merge(&patch));
         let patched = api.patch_metadata(&name, &parameters, &patch);
-        pass.context.change("let the Secret go", patched).await?;
+        secret::change(&pass.context, "let the Secret go", patched).await?;
     }
     Ok(())
 }

@@ -42,12 +42,10 @@ impl<K: TokenHolder> Round<'_, K> {
             ..DeleteParams::default()
         };
         let delete = api.delete(name, &deletion);
-        context
-            .change("delete the immutable Secret", delete)
-            .await?;
+        secret::change(context, "delete the immutable Secret", delete).await?;
         secret.metadata.creation_timestamp = None;
         let create = api.create(parameters, &secret);
-        let created = context.change(secret::WRITE, create).await?;
+        let created = secret::change(context, secret::WRITE, create).await?;
         let note = format!("Secret {name} was immutable; it was deleted and made anew");
         self.pass
             .event(Reason::SecretTampered, "Rewrite", note, Some(name))

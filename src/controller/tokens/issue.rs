@@ -10,6 +10,7 @@ use super::publish::Published;
 use super::round::Round;
 use super::sight::Freshness;
 use crate::api::condition::{ConditionType, Finding, Reason, Truth};
+use crate::controller::error::Error;
 use crate::controller::outcome::{Blocked, Stop};
 use crate::iam::client::{Check, NewToken};
 use crate::iam::model::TokenValue;
@@ -29,6 +30,9 @@ const PATIENCE: [Duration; 5] = [
 impl<K: TokenHolder> Round<'_, K> {
     /// Issues a token and publishes it, unless the Secret is not any more what the decision was made from.
     pub(super) async fn issue(&mut self, issue: &Issue) -> Result<(), Stop> {
+        if self.pass.context.is_ending(self.pass.namespace()) {
+            return Err(ending());
+        }
         if self.sight.freshness == Freshness::Cached {
             // Nothing is minted before an uncached look: the Secret may be somebody else's by now.
             let before = self.sight.seen.version().map(str::to_owned);
@@ -148,7 +152,12 @@ impl<K: TokenHolder> Round<'_, K> {
         } else {
             format!("{label} is in Secret {secret}")
         };
-        self.pass.event(reason, "Issue", note, Some(secret)).await;
+        if reason == Reason::WindowMissed {
+            let note = format!("{note}, outside of its windows: none was open in time");
+            self.pass.warn(reason, note).await;
+        } else {
+            self.pass.event(reason, "Issue", note, Some(secret)).await;
+        }
     }
 
     /// The newest issue succeeded, unless that of another entry failed in this pass.
@@ -164,10 +173,13 @@ impl<K: TokenHolder> Round<'_, K> {
     }
 }
 
-fn useless(how: &str) -> Stop {
-    let message = format!(
-        "the backend issued a token whose value {how}; it was revoked and never published. Find out what stands \
-         between the operator and the backend"
-    );
-    Blocked::unsynced(Reason::BackendProtocol, message).into()
+/// Where no Secret can be created any more nothing is minted.
+fn ending() -> Stop {
+    let message =
+        "the namespace is being deleted, and takes no Secret any more: no token is issued";
+    Blocked::unsynced(Reason::KubernetesRefused, message).into()
+}
+
+fn useless(how: &'static str) -> Stop {
+    Error::Useless { how }.into()
 }

@@ -59,10 +59,26 @@ impl Ledger {
         Ok(())
     }
 
+    /// Lists them unless this pass has.
+    pub async fn list_once(&mut self, backend: &Backend) -> Result<(), client::Error> {
+        match self.listing {
+            Some(_) => Ok(()),
+            None => self.list(backend).await,
+        }
+    }
+
     /// When they were listed in this pass, if they were.
     #[must_use]
     pub fn listed_at(&self) -> Option<Timestamp> {
         self.listing.as_ref().map(|listing| listing.at)
+    }
+
+    /// Remembers for an entry when they were listed, if they were in this pass.
+    pub fn remember_look<K: Kind>(&self, pass: &Pass<K>, entry: &str) {
+        if let Some(at) = self.listed_at() {
+            let memory = &pass.context.memory;
+            memory.remember(&pass.key(), entry, |memory| memory.listed = Some(at));
+        }
     }
 
     /// A token by its id.

@@ -17,14 +17,15 @@ mod round;
 mod run_out;
 mod secret;
 mod sight;
+mod windows;
 
 pub use disown::disown;
 pub use dressing::Dressing;
 pub use ledger::Ledger;
 pub use metadata::check_metadata;
-pub use removal::{entries_of_secrets, is_compromised, remove, revoke_all};
-pub use run_out::run_out;
+pub use removal::{Ending, ending, entries_of_secrets, remove, revoke_all};
 pub use sight::next_look;
+pub use windows::check_windows;
 
 use self::round::Round;
 use super::backend::Backend;
@@ -97,9 +98,22 @@ pub fn activity<K: Kind>(pass: &Pass<K>) -> Activity {
     }
 }
 
-/// Keeps one token alive, and deletes what it left. Leaves in the pass what the status says of it, the findings, and when
-/// to look again.
+/// Keeps one token as far as its object's activity lets it. Leaves in the pass what the status says of it, the findings,
+/// and when to look again.
 pub async fn keep<K: TokenHolder>(
+    pass: &mut Pass<K>,
+    backend: &Backend,
+    ledger: &mut Ledger,
+    entry: Entry<'_>,
+) -> Result<(), Stop> {
+    match entry.activity {
+        Activity::Refused => run_out::run_out(pass, backend, ledger, entry).await,
+        Activity::Active | Activity::Suspended => keep_up(pass, backend, ledger, &entry).await,
+    }
+}
+
+/// Keeps the token in its Secret, and deletes what it left.
+async fn keep_up<K: TokenHolder>(
     pass: &mut Pass<K>,
     backend: &Backend,
     ledger: &mut Ledger,
@@ -108,9 +122,10 @@ pub async fn keep<K: TokenHolder>(
     let hold = work(pass, backend, ledger, entry).await?;
     let compromised = entry.requests.compromised.as_deref();
     let is_conflict = hold.is_some_and(|hold| hold.reason == Reason::SecretConflict);
-    if is_conflict && is_compromised(pass, entry.name, compromised) {
+    let ending = ending(pass, entry.name, compromised);
+    if is_conflict && ending == Ending::AtOnce {
         // Nothing can be published, and no compromised token may live on until it can.
-        remove(pass, backend, ledger, entry.name, compromised).await?;
+        remove(pass, backend, ledger, entry.name, ending).await?;
     } else if entry.activity != Activity::Suspended {
         removal::tidy(pass, entry).await?;
     }
@@ -142,11 +157,13 @@ async fn work<K: TokenHolder>(
 impl<K: TokenHolder> Round<'_, K> {
     /// Looks at what the decision needs, and decides.
     async fn plan(&mut self) -> Result<Plan, Stop> {
-        while let Some(wanted) = look(&self.entry.policy, &self.sight.seen, self.now()) {
+        let mut now = self.now();
+        while let Some(wanted) = look(&self.entry.policy, &self.sight.seen, now) {
             self.look(wanted).await?;
+            now = self.now();
         }
         let pace = self.pass.context.settings.issue_pace;
-        Ok(plan(&self.entry.policy, &self.sight.seen, pace, self.now()))
+        Ok(plan(&self.entry.policy, &self.sight.seen, pace, now))
     }
 
     async fn take(&mut self, step: &Step, plan: &Plan) -> Result<(), Stop> {

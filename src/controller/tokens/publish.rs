@@ -42,8 +42,7 @@ impl<K: TokenHolder> Round<'_, K> {
                 return Ok(published);
             }
         }
-        let operation = "publish the token over a Secret that changes all the time";
-        Err(Error::Silence { operation }.into())
+        Err(Error::Contended.into())
     }
 
     /// A conflict: whose token is in the Secret now? `None` = a dead one or none at all, publish over it.

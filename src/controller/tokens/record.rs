@@ -81,7 +81,7 @@ impl<K: TokenHolder> Round<'_, K> {
     ) {
         let (policy, seed) = (&self.entry.policy, &self.sight.seen.seed);
         let expires = self.told_expiry(current, old, plan);
-        let due = schedule(policy, current, expires, seed).due;
+        let due = schedule(policy, current, expires, seed, self.now()).due;
         status.id = Some(current.id.0.clone());
         status.prefix.clone_from(&current.prefix);
         status.issued_time = Some(time(current.issued));
@@ -96,7 +96,7 @@ impl<K: TokenHolder> Round<'_, K> {
         let told = old.expiration_time.as_ref().filter(|_| is_same);
         let told = told.map_or(current.expires.map(whole), |time| Some(time.0));
         let (policy, seed) = (&self.entry.policy, &self.sight.seen.seed);
-        let was_due = schedule(policy, current, told, seed).due;
+        let was_due = schedule(policy, current, told, seed, current.issued).due;
         let is_due = plan.schedule.and_then(|schedule| schedule.due);
         if is_due > was_due && was_due < Some(self.now()) {
             self.sight.seen.expires()

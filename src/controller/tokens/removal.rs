@@ -8,7 +8,7 @@ use tracing::info;
 
 use super::ledger::Ledger;
 use super::secret::{self, HISTORY, Labels};
-use super::{Entry, TokenHolder, record};
+use super::{Entry, TokenHolder, record, sight};
 use crate::api::condition::Reason;
 use crate::api::names::ENTRY;
 use crate::api::token_status::{RetiredToken, TokenStatus};
@@ -17,55 +17,98 @@ use crate::controller::error::Error;
 use crate::controller::kind::{Kind, Pass};
 use crate::controller::outcome::Stop;
 use crate::iam::model::TokenId;
-use crate::plan::token::{History, Listed};
+use crate::plan::token::{History, Listed, SecretSeen};
 
 /// How long the token of a removed entry goes on working if nothing tells its overlap's minimum any more.
 const FAREWELL: SignedDuration = SignedDuration::from_hours(1);
 
-/// Removes an entry: its tokens go on working for the overlap's minimum, unless they are declared compromised; then they
-/// are revoked, and its Secrets deleted.
+/// When the tokens of a removed entry end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Ending {
+    /// After the overlap's minimum.
+    InTime,
+    /// At once: they are declared compromised, and nobody has acted on it yet.
+    AtOnce,
+}
+
+/// Removes an entry: once its tokens have come to their end they are revoked, and its Secrets deleted.
 pub async fn remove<K: TokenHolder>(
     pass: &mut Pass<K>,
     backend: &Backend,
     ledger: &mut Ledger,
     entry: &str,
-    compromised: Option<&str>,
+    ending: Ending,
 ) -> Result<(), Stop> {
+    if is_over(pass, backend, ledger, entry, ending, FAREWELL).await? {
+        finish(pass, backend, ledger, entry).await?;
+    }
+    Ok(())
+}
+
+/// Whether an entry's tokens have come to their end; if so they are listed. When they will is written down at the first
+/// time: the farewell counts where no history tells another.
+pub(super) async fn is_over<K: TokenHolder>(
+    pass: &mut Pass<K>,
+    backend: &Backend,
+    ledger: &mut Ledger,
+    entry: &str,
+    ending: Ending,
+    farewell: SignedDuration,
+) -> Result<bool, Stop> {
     let now = backend.client.backend_now();
-    let secrets = secrets_of(pass, entry);
-    let is_compromised = is_compromised(pass, entry, compromised);
-    if !is_compromised && leaving(K::token(&pass.status, entry)).is_none() {
-        ledger.list(backend).await?;
+    let has_time = ending == Ending::InTime;
+    if has_time && leaving(K::token(&pass.status, entry)).is_none() {
+        ledger.list_once(backend).await?;
         let tokens = ledger.of_entry(pass, entry).unwrap_or_default();
-        let end = now.checked_add(farewell(&secrets));
+        let asked = farewell_of(&secrets_now(pass, entry).await?);
+        let end = now.checked_add(asked.unwrap_or(farewell));
         let end = end.unwrap_or(Timestamp::MAX);
         let status = retired(K::token(&pass.status, entry), &tokens, now, end);
         K::set_token(&mut pass.status, entry, status);
     }
-    let end = leaving(K::token(&pass.status, entry)).filter(|_| !is_compromised);
+    let end = leaving(K::token(&pass.status, entry)).filter(|_| has_time);
     if let Some(end) = end.filter(|end| now < *end) {
         pass.wake_at(backend.on_our_clock(end));
-        return Ok(());
+        return Ok(false);
     }
-    revoke_entry(pass, backend, ledger, entry).await?;
-    for secret in &secrets {
-        delete(pass, secret).await?;
+    ledger.list_once(backend).await?;
+    Ok(true)
+}
+
+/// Revokes every listed token that carries the entry's mark, for nobody is to publish one any more, and deletes its
+/// Secrets.
+pub(super) async fn finish<K: TokenHolder>(
+    pass: &mut Pass<K>,
+    backend: &Backend,
+    ledger: &mut Ledger,
+    entry: &str,
+) -> Result<(), Stop> {
+    for token in ledger.of_entry(pass, entry).unwrap_or_default() {
+        revoke(pass, backend, ledger, &token.id).await?;
+    }
+    for secret in secrets_now(pass, entry).await? {
+        delete(pass, entry, &secret).await?;
     }
     K::drop_token(&mut pass.status, entry);
     pass.context.memory.forget_entry(&pass.key(), entry);
     Ok(())
 }
 
-/// Whether an entry's tokens are declared compromised, and nobody has acted on it yet.
-pub fn is_compromised<K: TokenHolder>(pass: &Pass<K>, entry: &str, asked: Option<&str>) -> bool {
-    let Some(asked) = asked else {
-        return false;
+/// How an entry's tokens end, by the value of the annotation that declares them compromised.
+pub fn ending<K: TokenHolder>(pass: &Pass<K>, entry: &str, compromised: Option<&str>) -> Ending {
+    let Some(asked) = compromised else {
+        return Ending::InTime;
     };
     let status = K::token(&pass.status, entry);
     let in_status = status.and_then(|status| status.handled_compromised.as_deref());
     let histories = secrets_of(pass, entry);
     let mut histories = histories.iter().filter_map(history);
-    in_status != Some(asked) && !histories.any(|it| it.compromised.as_deref() == Some(asked))
+    let is_done = |it: History| it.compromised.as_deref() == Some(asked);
+    if in_status == Some(asked) || histories.any(is_done) {
+        Ending::InTime
+    } else {
+        Ending::AtOnce
+    }
 }
 
 fn history(secret: &ObjectMeta) -> Option<History> {
@@ -80,7 +123,8 @@ fn leaving(status: Option<&TokenStatus>) -> Option<Timestamp> {
         .max()
 }
 
-/// The status of an entry that is leaving: it has no current token any more. What was acted on stays known.
+/// The status of an entry that is leaving: it has no current token any more. What was acted on stays known, and which
+/// Secret it had: somebody may take its labels off.
 fn retired(
     old: Option<&TokenStatus>,
     tokens: &[Listed],
@@ -95,9 +139,11 @@ fn retired(
         expiration_time: token.expires.map(record::time),
         last_used_time: None,
     });
-    let generations = tokens.iter().map(|token| token.generation);
+    let known = old.map(|old| old.generation);
+    let generations = tokens.iter().map(|token| token.generation).chain(known);
     TokenStatus {
         generation: generations.max().unwrap_or_default(),
+        secret_name: old.and_then(|old| old.secret_name.clone()),
         retired: retired.collect(),
         handled_rotate_request: old.and_then(|old| old.handled_rotate_request.clone()),
         handled_compromised: old.and_then(|old| old.handled_compromised.clone()),
@@ -106,10 +152,10 @@ fn retired(
     }
 }
 
-fn farewell(secrets: &[ObjectMeta]) -> SignedDuration {
+fn farewell_of(secrets: &[ObjectMeta]) -> Option<SignedDuration> {
     let histories = secrets.iter().filter_map(history);
     let farewells = histories.map(|it| SignedDuration::from_secs(it.current.farewell));
-    farewells.max().unwrap_or(FAREWELL)
+    farewells.max()
 }
 
 /// Revokes every token that carries a mark of this object, which is going.
@@ -121,20 +167,6 @@ pub async fn revoke_all<K: TokenHolder>(
     ledger.list(backend).await?;
     for id in ledger.ours(pass) {
         revoke(pass, backend, ledger, &id).await?;
-    }
-    Ok(())
-}
-
-/// Revokes every token that carries this entry's mark: nobody is to publish one any more.
-async fn revoke_entry<K: TokenHolder>(
-    pass: &Pass<K>,
-    backend: &Backend,
-    ledger: &mut Ledger,
-    entry: &str,
-) -> Result<(), Stop> {
-    ledger.list(backend).await?;
-    for token in ledger.of_entry(pass, entry).unwrap_or_default() {
-        revoke(pass, backend, ledger, &token.id).await?;
     }
     Ok(())
 }
@@ -168,7 +200,7 @@ pub(super) async fn tidy<K: TokenHolder>(pass: &Pass<K>, entry: &Entry<'_>) -> R
     }
     let left = secrets_of(pass, entry.name).into_iter();
     for metadata in left.filter(|metadata| metadata.name.as_deref() != Some(secret_name)) {
-        delete(pass, &metadata).await?;
+        delete(pass, entry.name, &metadata).await?;
     }
     Ok(())
 }
@@ -180,11 +212,61 @@ pub fn entries_of_secrets<K: Kind>(pass: &Pass<K>) -> Vec<String> {
     entries.collect()
 }
 
-/// The name of the Secret that an entry has: the one that the spec wants, else one that it had before.
-pub(super) fn held_secret<K: Kind>(pass: &Pass<K>, entry: &str, wanted: &str) -> Option<String> {
+/// The name of the Secret that an entry has, by its labels: the one that holds its token, else the one that the spec
+/// wants, else another.
+pub(super) fn held_secret<K: TokenHolder>(
+    pass: &Pass<K>,
+    entry: &str,
+    wanted: &str,
+) -> Option<String> {
+    let holds = named(K::token(&pass.status, entry));
     let names = secrets_of(pass, entry).into_iter();
     let names = names.filter_map(|metadata| metadata.name);
-    names.max_by_key(|name| name == wanted)
+    names.max_by_key(|name| (Some(name.as_str()) == holds, name == wanted))
+}
+
+/// The same by a look at what is there now: somebody may have taken labels off. What somebody has made their own may hold
+/// the token all the same.
+pub(super) async fn met_secret<K: TokenHolder>(
+    pass: &Pass<K>,
+    entry: &Entry<'_>,
+) -> Result<Option<String>, Error> {
+    let status = K::token(&pass.status, entry.name);
+    let (holds, wanted) = (named(status), entry.dressing.name);
+    let has_token = status.is_some_and(|status| status.id.is_some());
+    let other = Some(wanted).filter(|wanted| holds != Some(wanted));
+    for name in holds.into_iter().chain(other) {
+        let metadata = secret::metadata(&pass.context, pass.namespace(), name).await?;
+        let is_met = match sight::secret(pass, entry, metadata.as_ref()) {
+            SecretSeen::Ours { .. } => true,
+            SecretSeen::Foreign => has_token && holds == Some(name),
+            SecretSeen::Absent => false,
+        };
+        if is_met {
+            return Ok(Some(name.to_owned()));
+        }
+    }
+    Ok(None)
+}
+
+/// The Secret that a status names.
+fn named(status: Option<&TokenStatus>) -> Option<&str> {
+    status?.secret_name.as_deref()
+}
+
+/// The Secrets of an entry: those that the watch shows, and the one that the status names, by a look at it if the watch
+/// does not show it as the entry's.
+async fn secrets_now<K: TokenHolder>(
+    pass: &Pass<K>,
+    entry: &str,
+) -> Result<Vec<ObjectMeta>, Error> {
+    let mut secrets = secrets_of(pass, entry);
+    let shows = |name: &&str| !secrets.iter().any(|it| it.name.as_deref() == Some(name));
+    if let Some(name) = named(K::token(&pass.status, entry)).filter(shows) {
+        let metadata = secret::metadata(&pass.context, pass.namespace(), name).await?;
+        secrets.extend(metadata.filter(|metadata| secret::is_of(pass, entry, metadata)));
+    }
+    Ok(secrets)
 }
 
 /// The Secrets of one entry, as the watch shows them.
@@ -212,13 +294,10 @@ fn entry_of(metadata: &ObjectMeta) -> Option<&str> {
 }
 
 /// Deletes a Secret of ours if it still is what it was, by a look at it as it is now.
-async fn delete<K: Kind>(pass: &Pass<K>, metadata: &ObjectMeta) -> Result<(), Error> {
+async fn delete<K: Kind>(pass: &Pass<K>, entry: &str, metadata: &ObjectMeta) -> Result<(), Error> {
     let (context, name) = (&pass.context, metadata.name.as_deref().unwrap_or_default());
     let now = secret::metadata(context, pass.namespace(), name).await?;
-    let is_ours = |now: &ObjectMeta| {
-        entry_of(metadata).is_some_and(|entry| Labels::of(pass, entry).are_on(now))
-    };
-    let Some(now) = now.filter(is_ours) else {
+    let Some(now) = now.filter(|now| secret::is_of(pass, entry, now)) else {
         return Ok(());
     };
     let parameters = DeleteParams {
@@ -230,8 +309,28 @@ async fn delete<K: Kind>(pass: &Pass<K>, metadata: &ObjectMeta) -> Result<(), Er
     };
     let api = secret::api(context, pass.namespace());
     let delete = api.delete(name, &parameters);
-    match context.change("delete the Secret", delete).await {
+    match secret::change(context, "delete the Secret", delete).await {
         Err(error) if !error.is_not_found() => Err(error),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_that_leaves_keeps_its_number_and_what_was_acted_on() {
+        let old = TokenStatus {
+            generation: 7,
+            secret_name: Some("ci".to_owned()),
+            handled_compromised: Some("leaked".to_owned()),
+            ..TokenStatus::default()
+        };
+        let now = Timestamp::UNIX_EPOCH;
+        let status = retired(Some(&old), &[], now, now);
+        assert_eq!(status.generation, 7, "also where a list lacks its token");
+        assert_eq!(status.secret_name, old.secret_name);
+        assert_eq!(status.handled_compromised, old.handled_compromised);
     }
 }

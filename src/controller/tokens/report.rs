@@ -7,7 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::TokenHolder;
 use super::round::Round;
 use crate::api::condition::{self, ConditionType, Finding, Reason};
-use crate::plan::token::{Hold, InUse, Plan, Urgency};
+use crate::controller::status;
+use crate::plan::token::{Fit, Hold, InUse, Plan, Urgency};
 
 impl<K: TokenHolder> Round<'_, K> {
     /// Says what the plan waits for and warns of, and when to look again.
@@ -26,7 +27,7 @@ impl<K: TokenHolder> Round<'_, K> {
             self.pass.wake_at(next.unwrap_or(now));
         }
         let label = self.entry.label();
-        let held = plan.hold.map(|hold| {
+        let told = plan.hold.map(|hold| {
             let known = self
                 .pass
                 .context
@@ -38,10 +39,15 @@ impl<K: TokenHolder> Round<'_, K> {
             }
         });
         let findings = &mut self.pass.findings;
-        findings.extend(held.into_iter().flatten());
+        findings.extend(told.into_iter().flatten());
         findings.extend(plan.in_use.as_ref().map(|it| still_used(&label, it)));
-        if plan.hold.is_none() {
-            self.tell_no_wait(&label);
+        let fit = plan.schedule.map_or(Fit::Free, |schedule| schedule.fit);
+        findings.extend(unmet(&label, fit));
+        match plan.hold {
+            Some(hold) if hold.reason == Reason::OverlapInProgress => {
+                self.tell_issued(hold.reason, &overlapping(hold, &label));
+            }
+            _ => self.tell_no_wait(&label),
         }
         if plan.schedule.is_some_and(|schedule| schedule.capped) {
             let message = format!(
@@ -58,7 +64,7 @@ impl<K: TokenHolder> Round<'_, K> {
         let told = conditions.and_then(|(conditions, _)| condition::find(conditions, kind));
         let waited = told.is_some_and(|it| it.reason == Reason::OverlapInProgress.as_str());
         if waited && !self.pass.findings.iter().any(|it| it.kind == kind) {
-            let message = format!("{label} is in Secret {}", self.entry.dressing.name);
+            let message = format!("the newest value of {label} was published");
             self.tell_issued(Reason::Issued, &message);
         }
     }
@@ -75,12 +81,26 @@ fn in_vain(hold: Hold, label: &str, reason: Reason, why: &str) -> Vec<Finding> {
     let message = format!("{label} could not be issued: {why}; the next try waits{until}");
     let finding = |kind, truth| Finding::new(kind, truth, reason, message.as_str());
     let ready = is_urgent(hold).then(|| finding(ConditionType::Ready, false));
-    let rest = [
-        finding(ConditionType::Synced, false),
-        finding(ConditionType::TokenIssued, false),
-        finding(ConditionType::Stalled, true),
-    ];
-    ready.into_iter().chain(rest).collect()
+    let issued = finding(ConditionType::TokenIssued, false);
+    let trouble = status::troubled(reason, &message);
+    ready.into_iter().chain([issued]).chain(trouble).collect()
+}
+
+/// Hours of waiting by design are no work under way: whoever waits for the object would wait for them.
+fn overlapping(hold: Hold, label: &str) -> String {
+    let latest = hold.until.map_or_else(String::new, |until| {
+        format!(", {} at the latest", Second(until))
+    });
+    let wanted = wanted(hold);
+    format!(
+        "{label} is to be replaced{wanted}, which waits until the overlap before has ended{latest}"
+    )
+}
+
+/// Why a token is wanted, if that is known.
+fn wanted(hold: Hold) -> String {
+    let cause = hold.wanted.map(|cause| cause.reason);
+    cause.map_or_else(String::new, |reason| format!(" ({reason})"))
 }
 
 fn until(hold: Hold) -> String {
@@ -99,9 +119,7 @@ fn held(hold: Hold, label: &str, secret: &str, plan: &Plan) -> Vec<Finding> {
     let reason = hold.reason;
     let finding = |kind, truth, message: &str| Finding::new(kind, truth, reason, message);
     let until = until(hold);
-    let wanted = hold
-        .wanted
-        .map_or_else(String::new, |cause| format!(" ({})", cause.reason));
+    let wanted = wanted(hold);
     let is_urgent = is_urgent(hold);
     let not_ready =
         |message: &str| is_urgent.then(|| finding(ConditionType::Ready, false, message));
@@ -136,22 +154,16 @@ fn held(hold: Hold, label: &str, secret: &str, plan: &Plan) -> Vec<Finding> {
                 let message = format!("{message}: it expires at {}", Second(expires));
                 finding(ConditionType::Expiring, true, &message)
             });
-            not_ready(&message).into_iter().chain(expiring).collect()
+            // Why it is refused is what makes an object unready.
+            let not_ready = not_ready(&message).filter(|_| reason == Reason::Suspended);
+            not_ready.into_iter().chain(expiring).collect()
         }
         Reason::TokenLost => {
             let message = format!("the backend refuses {label}; looked at again{until}");
             vec![finding(ConditionType::Reconciling, true, &message)]
         }
-        // Hours of waiting by design are no work under way: whoever waits for the object would wait for them.
-        Reason::OverlapInProgress => {
-            let latest = hold.until.map_or_else(String::new, |until| {
-                format!(", {} at the latest", Second(until))
-            });
-            let message = format!(
-                "{label} is to be replaced{wanted}, which waits until the overlap before has ended{latest}"
-            );
-            vec![finding(ConditionType::TokenIssued, true, &message)]
-        }
+        // It is told once it is clear that nothing failed.
+        Reason::OverlapInProgress => Vec::new(),
         _ => {
             let message = format!("{label} is to be replaced{wanted}, which waits{until}");
             let waits = finding(ConditionType::Reconciling, true, &message);
@@ -169,6 +181,31 @@ fn still_used(label: &str, in_use: &InUse) -> Finding {
     );
     let reason = Reason::OverlapInProgress;
     Finding::new(ConditionType::RetiredTokenInUse, true, reason, message)
+}
+
+/// What it means that a rotation will be in no window. The instants are in the status: an expiry that moves with each
+/// use would change the condition with each pass.
+fn unmet(label: &str, fit: Fit) -> Option<Finding> {
+    let (reason, message) = match fit {
+        Fit::Free | Fit::Open => return None,
+        Fit::Missed => (
+            Reason::WindowMissed,
+            format!(
+                "{label} cannot wait for the next of its windows: it is replaced at its nextRotationTime, outside of \
+                 them. For an instant of your choice, ask for it by annotation before"
+            ),
+        ),
+        Fit::Unsatisfiable => (
+            Reason::WindowUnsatisfiable,
+            format!(
+                "none of rotation.windows of {label} is open between the instant at which it is due and its expiry: it \
+                 is replaced at its nextRotationTime, outside of them. Open a window more often or for longer, or raise \
+                 renewBefore"
+            ),
+        ),
+    };
+    let kind = ConditionType::WindowUnmet;
+    Some(Finding::new(kind, true, reason, message))
 }
 
 /// An instant in whole seconds.

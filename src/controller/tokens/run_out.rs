@@ -1,51 +1,58 @@
 //! Tokens of an object that is not permitted any more: they are not renewed, and none of them is forgotten.
 
 use super::ledger::Ledger;
-use super::removal::{self, is_compromised};
-use super::{Dressing, Entry, TokenHolder, keep, next_look};
+use super::removal::{self, Ending};
+use super::{Dressing, Entry, TokenHolder, keep_up, next_look};
 use crate::controller::backend::Backend;
+use crate::controller::error::Error;
 use crate::controller::kind::Pass;
-use crate::controller::memory::EntryMemory;
 use crate::controller::outcome::Stop;
 use crate::plan::token::Activity;
 
 /// Keeps watch over the token of a refused entry: what it replaced is revoked in its time, and it goes on working until
-/// it expires. Nothing may succeed it, so that one that is declared compromised, or whose Secret is gone, ends like that of a
-/// removed entry.
-pub async fn run_out<K: TokenHolder>(
+/// it expires. Nothing may succeed it, so that one that is declared compromised, or whose Secret is gone, ends like that
+/// of a removed entry.
+pub(super) async fn run_out<K: TokenHolder>(
     pass: &mut Pass<K>,
     backend: &Backend,
     ledger: &mut Ledger,
     entry: Entry<'_>,
 ) -> Result<(), Stop> {
     let compromised = entry.requests.compromised.as_deref();
-    let is_compromised = is_compromised(pass, entry.name, compromised);
-    if pass.is_suspended() && !is_compromised {
+    let ending = removal::ending(pass, entry.name, compromised);
+    if pass.is_suspended() && ending == Ending::InTime {
         let activity = Activity::Suspended;
-        return keep(pass, backend, ledger, &Entry { activity, ..entry }).await;
+        return keep_up(pass, backend, ledger, &Entry { activity, ..entry }).await;
     }
     let held = removal::held_secret(pass, entry.name, entry.dressing.name);
-    if let Some(name) = held.filter(|_| !is_compromised) {
-        let dressing = Dressing {
-            name: &name,
-            ..entry.dressing
-        };
-        let entry = Entry {
-            activity: Activity::Refused,
-            dressing,
-            ..entry
-        };
-        return keep(pass, backend, ledger, &entry).await;
+    if let Some(name) = held.filter(|_| ending == Ending::InTime) {
+        return keep_in(pass, backend, ledger, entry, &name).await;
     }
-    end(pass, backend, ledger, &entry).await
+    end(pass, backend, ledger, entry, ending).await
 }
 
-/// Ends an entry as if it were removed, if there is anything to end.
+/// Keeps watch over the token in the Secret of this name, whatever name the spec wants.
+async fn keep_in<K: TokenHolder>(
+    pass: &mut Pass<K>,
+    backend: &Backend,
+    ledger: &mut Ledger,
+    entry: Entry<'_>,
+    name: &str,
+) -> Result<(), Stop> {
+    let dressing = Dressing {
+        name,
+        ..entry.dressing
+    };
+    keep_up(pass, backend, ledger, &Entry { dressing, ..entry }).await
+}
+
+/// Ends an entry as if it were removed, if there is anything to end, unless its Secret is there after all.
 async fn end<K: TokenHolder>(
     pass: &mut Pass<K>,
     backend: &Backend,
     ledger: &mut Ledger,
-    entry: &Entry<'_>,
+    entry: Entry<'_>,
+    ending: Ending,
 ) -> Result<(), Stop> {
     let key = pass.key();
     let listed = pass.context.memory.entry(&key, entry.name).listed;
@@ -54,14 +61,45 @@ async fn end<K: TokenHolder>(
     let has_left = K::token(&pass.status, entry.name).is_some()
         || !removal::secrets_of(pass, entry.name).is_empty();
     if has_left || is_due {
-        let compromised = entry.requests.compromised.as_deref();
-        removal::remove(pass, backend, ledger, entry.name, compromised).await?;
+        if let Some(name) = met(pass, &entry, ending).await? {
+            return keep_in(pass, backend, ledger, entry, &name).await;
+        }
+        let farewell = entry.policy.overlap.min;
+        if removal::is_over(pass, backend, ledger, entry.name, ending, farewell).await? {
+            finish(pass, backend, ledger, &entry, ending).await?;
+        }
+        ledger.remember_look(pass, entry.name);
     }
-    if let Some(at) = ledger.listed_at() {
-        let note = |memory: &mut EntryMemory| memory.listed = Some(at);
-        pass.context.memory.remember(&key, entry.name, note);
-    }
-    let looked = ledger.listed_at().or(listed).unwrap_or(now);
+    let looked = pass.context.memory.entry(&key, entry.name).listed;
+    let looked = looked.unwrap_or(now);
     pass.wake_at(backend.on_our_clock(next_look(pass, backend, looked)));
     Ok(())
+}
+
+/// Revokes the tokens, unless their Secret has come back while they were listed: then the next pass keeps them.
+async fn finish<K: TokenHolder>(
+    pass: &mut Pass<K>,
+    backend: &Backend,
+    ledger: &mut Ledger,
+    entry: &Entry<'_>,
+    ending: Ending,
+) -> Result<(), Stop> {
+    if met(pass, entry, ending).await?.is_some() {
+        let now = pass.context.clock.now();
+        pass.wake_at(now);
+        return Ok(());
+    }
+    removal::finish(pass, backend, ledger, entry.name).await
+}
+
+/// The Secret for whose sake a token is kept.
+async fn met<K: TokenHolder>(
+    pass: &Pass<K>,
+    entry: &Entry<'_>,
+    ending: Ending,
+) -> Result<Option<String>, Error> {
+    match ending {
+        Ending::InTime => removal::met_secret(pass, entry).await,
+        Ending::AtOnce => Ok(None),
+    }
 }

@@ -28,7 +28,7 @@ pub(super) struct Labels([(&'static str, String); 3]);
 
 /// How the labels of a Secret fit an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fit {
+enum Fit {
     /// All are there.
     Whole,
     /// Some are missing, and none names another entry.
@@ -48,7 +48,7 @@ impl Labels {
     }
 
     /// How the labels of a Secret fit these.
-    pub(super) fn fit(&self, metadata: &ObjectMeta) -> Fit {
+    fn fit(&self, metadata: &ObjectMeta) -> Fit {
         let labels = metadata.labels.as_ref();
         let there = |name: &str| labels.and_then(|labels| labels.get(name));
         if self
@@ -74,8 +74,17 @@ impl Labels {
     }
 }
 
+/// Whether a Secret is an entry's. Where somebody took labels off, its owner still tells.
+pub(super) fn is_of<K: Kind>(pass: &Pass<K>, entry: &str, metadata: &ObjectMeta) -> bool {
+    match Labels::of(pass, entry).fit(metadata) {
+        Fit::Whole => true,
+        Fit::Partial => is_controlled_by(metadata, &pass.object),
+        Fit::Other => false,
+    }
+}
+
 /// Whether an object controls a Secret, by the Secret's word.
-pub(super) fn is_controlled_by<K: Kind>(metadata: &ObjectMeta, object: &K) -> bool {
+fn is_controlled_by<K: Kind>(metadata: &ObjectMeta, object: &K) -> bool {
     let mut owners = metadata.owner_references.iter().flatten();
     let uid = object.meta().uid.as_deref();
     owners.any(|owner| owner.controller == Some(true) && Some(owner.uid.as_str()) == uid)
@@ -84,6 +93,16 @@ pub(super) fn is_controlled_by<K: Kind>(metadata: &ObjectMeta, object: &K) -> bo
 /// The Secrets of a namespace.
 pub(super) fn api(context: &Context, namespace: &str) -> Api<Secret> {
     Api::namespaced(context.client.clone(), namespace)
+}
+
+/// Has a Secret changed. A refusal is told without the API server's words, which may quote what it was sent.
+pub(super) async fn change<T>(
+    context: &Context,
+    operation: &'static str,
+    request: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, Error> {
+    let changed = context.change(operation, request).await;
+    changed.map_err(Error::without_quotes)
 }
 
 /// How Secrets are written.
@@ -156,7 +175,7 @@ impl<K: TokenHolder> Round<'_, K> {
         let written = match self.sight.seen.secret {
             SecretSeen::Ours { .. } => {
                 let replace = api.replace(self.entry.dressing.name, parameters, &secret);
-                match context.change(WRITE, replace).await {
+                match change(context, WRITE, replace).await {
                     Err(error) if error.is_invalid() && self.is_frozen().await? => {
                         self.make_anew(secret, parameters).await
                     }
@@ -165,10 +184,10 @@ impl<K: TokenHolder> Round<'_, K> {
             }
             SecretSeen::Absent | SecretSeen::Foreign => {
                 let create = api.create(parameters, &secret);
-                context.change(WRITE, create).await
+                change(context, WRITE, create).await
             }
         };
-        Ok(written.map_err(Error::without_quotes)?.metadata)
+        Ok(written?.metadata)
     }
 
     /// The whole Secret; what others wrote into its metadata stays.
@@ -207,7 +226,7 @@ impl<K: TokenHolder> Round<'_, K> {
         let (parameters, patch) = (PatchParams::apply(FIELD_MANAGER), Patch::Merge(&patch));
         let patched = api.patch_metadata(self.entry.dressing.name, &parameters, &patch);
         let operation = "enter tokens into the history";
-        let PartialObjectMeta { metadata, .. } = context.change(operation, patched).await?;
+        let PartialObjectMeta { metadata, .. } = change(context, operation, patched).await?;
         let version = metadata.resource_version.clone();
         let recorded = Recorded::entered(&self.sight.seen, history, version, self.now());
         self.wrote(metadata, recorded);

@@ -5,7 +5,7 @@ use kube::core::ObjectMeta;
 use kube::runtime::reflector::ObjectRef;
 
 use super::dressing::TEMPLATE;
-use super::secret::{self, Fit, HISTORY, Labels};
+use super::secret::{self, HISTORY, Labels};
 use super::{Entry, TokenHolder, record};
 use crate::controller::backend::Backend;
 use crate::controller::error::Error;
@@ -137,16 +137,10 @@ pub(super) fn secret<K: Kind>(
     let Some(metadata) = metadata else {
         return SecretSeen::Absent;
     };
-    let fit = Labels::of(pass, entry.name).fit(metadata);
-    let is_ours = match fit {
-        Fit::Whole => true,
-        // Somebody took labels off: its owner still tells.
-        Fit::Partial => secret::is_controlled_by(metadata, &pass.object),
-        Fit::Other => false,
-    };
-    if !is_ours {
+    if !secret::is_of(pass, entry.name, metadata) {
         return SecretSeen::Foreign;
     }
+    let is_labelled = Labels::of(pass, entry.name).are_on(metadata);
     let annotation = |name: &str| metadata.annotations.as_ref().and_then(|all| all.get(name));
     let history = annotation(HISTORY).and_then(|text| History::parse(text));
     let is_current = annotation(TEMPLATE).is_some_and(|text| entry.dressing.made(text));
@@ -154,7 +148,7 @@ pub(super) fn secret<K: Kind>(
         resource_version: metadata.resource_version.clone().unwrap_or_default(),
         history: history.map(Box::new),
         prefix_holds: None,
-        dress: if is_current && fit == Fit::Whole {
+        dress: if is_current && is_labelled {
             Dress::Fits
         } else {
             Dress::Outdated

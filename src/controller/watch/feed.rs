@@ -15,14 +15,16 @@ use kube::core::{DeserializeGuard, NamespaceResourceScope, PartialObjectMeta};
 use kube::runtime::reflector::{Store, store};
 use kube::runtime::utils::PredicateConfig;
 use kube::runtime::watcher::{self, Event};
-use kube::runtime::{WatchStreamExt, predicates};
+use kube::runtime::{Predicate, WatchStreamExt, predicates};
 use kube::{Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tracing::warn;
 
 use crate::api::names::OWNER_KIND;
-use crate::api::{ApiToken, ClusterInstance, Group, Instance, Role, RoleBinding, ServiceAccount};
+use crate::api::{
+    ApiToken, ClusterInstance, Group, Instance, Revocation, Role, RoleBinding, ServiceAccount,
+};
 use crate::controller::context::{Context, Stores};
 use crate::controller::referrers::{Key, KindName};
 use crate::controller::secret_index::SecretIndex;
@@ -52,6 +54,8 @@ pub(super) struct Feeds {
     pub(super) roles: Feed<Role>,
     pub(super) role_bindings: Feed<RoleBinding>,
     pub(super) api_tokens: Feed<ApiToken>,
+    /// In the operator's own namespace.
+    pub(super) revocations: Feed<Revocation>,
     /// Metadata of our own Secrets: values are never watched.
     pub(super) secrets: Feed<PartialObjectMeta<Secret>>,
     /// Metadata.
@@ -80,7 +84,8 @@ impl Feeds {
             groups: feed(objects(scoped(client, namespace), every.clone()), &filling),
             roles: feed(objects(scoped(client, namespace), every.clone()), &filling),
             role_bindings: feed(objects(scoped(client, namespace), every.clone()), &filling),
-            api_tokens: feed(objects(scoped(client, namespace), every), &filling),
+            api_tokens: feed(objects(scoped(client, namespace), every.clone()), &filling),
+            revocations: feed(objects(scoped(client, Some(own)), every), &filling),
             secrets: feed(lasting(scoped(client, namespace), owned), &filling),
             namespaces: feed(lasting(Api::all(client.clone()), namespaces), &filling),
             credentials: credentials.default_backoff().boxed(),
@@ -256,7 +261,8 @@ pub(super) async fn secrets(context: Arc<Context>, events: Events<PartialObjectM
         .await;
 }
 
-/// A namespace whose labels change may be allowed now, or no longer.
+/// A namespace whose labels change may be allowed now, or no longer; in one that is being deleted nobody waits for a
+/// backend.
 pub(super) async fn namespaces(
     context: Arc<Context>,
     events: Events<PartialObjectMeta<Namespace>>,
@@ -266,11 +272,18 @@ pub(super) async fn namespaces(
         ready(())
     };
     let changed = events.applied_objects();
-    let changed = changed.predicate_filter(predicates::labels, PredicateConfig::default());
+    let relevant = predicates::labels.combine(ending);
+    let changed = changed.predicate_filter(relevant, PredicateConfig::default());
     changed
         .filter_map(|namespace| ready(namespace.ok()))
         .for_each(wake)
         .await;
+}
+
+/// Tells a namespace that is being deleted from one that is not.
+#[expect(clippy::unnecessary_wraps, reason = "what a predicate is")]
+fn ending(namespace: &PartialObjectMeta<Namespace>) -> Option<u64> {
+    Some(u64::from(namespace.metadata.deletion_timestamp.is_some()))
 }
 
 /// A Secret in the operator's namespace that changes wakes the instances that name it.

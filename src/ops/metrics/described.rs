@@ -99,6 +99,12 @@ pub(super) const SOONEST_EXPIRY: Described = Described {
     help: "When the first of all published tokens expires, in Unix seconds; absent when none does",
     labels: &[],
 };
+pub(super) const REVOCATIONS_OWED: Described = Described {
+    name: "kestra_iam_revocations_owed",
+    kind: "gauge",
+    help: "Deleted objects whose tokens, grants and accounts are still to be removed from a backend",
+    labels: &[],
+};
 pub(super) const BACKEND_REQUESTS: Described = Described {
     name: "kestra_iam_backend_requests",
     kind: "counter",
@@ -127,6 +133,7 @@ pub const ALL: &[Described] = &[
     TOKENS_ROTATED,
     TOKENS_REVOKED,
     SOONEST_EXPIRY,
+    REVOCATIONS_OWED,
     BACKEND_REQUESTS,
     LEADER,
     BUILD,

@@ -49,6 +49,8 @@ label_values! {
         RoleBinding = "RoleBinding",
         /// `ApiToken`
         ApiToken = "ApiToken",
+        /// `Revocation`
+        Revocation = "Revocation",
     }
 }
 

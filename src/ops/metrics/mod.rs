@@ -34,6 +34,7 @@ struct Inner {
     rotated: Family<OfToken, Counter>,
     revoked: Family<OfToken, Counter>,
     requests: Family<OfRequest, Counter>,
+    owed: Gauge,
     leader: Gauge,
     expiries: Expiries,
     registry: Registry,
@@ -67,6 +68,7 @@ impl Metrics {
                 described::BACKEND_REQUESTS,
                 Family::default(),
             ),
+            owed: register(&mut registry, described::REVOCATIONS_OWED, Gauge::default()),
             leader: register(&mut registry, described::LEADER, Gauge::default()),
             expiries,
             registry,
@@ -128,6 +130,12 @@ impl Metrics {
     /// object is gone.
     pub fn expires(&self, object: &str, soonest: Option<Timestamp>) {
         self.0.expiries.set(object, soonest);
+    }
+
+    /// So many deleted objects have left something that is still to be removed.
+    pub fn owes(&self, revocations: usize) {
+        let revocations = i64::try_from(revocations).unwrap_or(i64::MAX);
+        self.0.owed.set(revocations);
     }
 
     /// Whether this process leads.

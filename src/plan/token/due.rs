@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::schedule::after;
-use super::{Check, Integrity, Observed, Policy, SecretSeen, schedule};
+use super::{Check, Fit, Integrity, Observed, Policy, SecretSeen, schedule};
 use crate::api::condition::Reason;
 
 /// How long a value must go on being refused before it counts as lost.
@@ -119,7 +119,17 @@ fn requested(seen: &Observed) -> Option<Reason> {
     is_open.then_some(Reason::RotateRequested)
 }
 
+/// A rotation on schedule; outside of all windows if they were missed.
 fn scheduled(policy: &Policy, seen: &Observed, now: Timestamp) -> Option<Reason> {
-    let due = schedule(policy, seen.current()?, seen.expires(), &seen.seed).due?;
-    (now >= due).then_some(Reason::Rotated)
+    let schedule = schedule(policy, seen.current()?, seen.expires(), &seen.seed, now);
+    let reason = match schedule.fit {
+        Fit::Free | Fit::Open => Reason::Rotated,
+        Fit::Missed | Fit::Unsatisfiable => Reason::WindowMissed,
+    };
+    (now >= schedule.due?).then_some(reason)
+}
+
+/// Whether a reason is that of a rotation on schedule.
+pub(super) const fn is_scheduled(reason: Reason) -> bool {
+    matches!(reason, Reason::Rotated | Reason::WindowMissed)
 }

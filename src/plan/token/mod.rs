@@ -19,6 +19,7 @@ mod rules;
 mod schedule;
 #[cfg(test)]
 mod tests;
+mod window;
 
 pub use contest::{Contest, Held, contest};
 pub use due::{Cause, Urgency};
@@ -32,4 +33,5 @@ pub use policy::{Lifetime, Policy, Renewal};
 pub use recorded::Recorded;
 pub use retire::{overlap, pending};
 pub use rules::{Hold, InUse, Integrity, Issue, Plan, Step, plan};
-pub use schedule::{Schedule, schedule};
+pub use schedule::{Fit, Schedule, schedule};
+pub use window::{InvalidWindow, Window, check_windows};

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::due::Cause;
+use super::due::{self, Cause};
 use super::schedule::after;
 use super::{End, Hold, Observed, retire};
 use crate::api::condition::Reason;
@@ -50,7 +50,7 @@ pub(super) fn is_in_turn(reason: Reason, seen: &Observed, pace: Pace) -> bool {
     });
     match reason {
         Reason::Issued => true,
-        Reason::Rotated => granted.is_none_or(|granted| granted >= pace),
+        reason if due::is_scheduled(reason) => granted.is_none_or(|granted| granted >= pace),
         _ => false,
     }
 }
@@ -58,18 +58,16 @@ pub(super) fn is_in_turn(reason: Reason, seen: &Observed, pace: Pace) -> bool {
 /// What holds an issue back, if too many went before it. A compromised token and a rotation on schedule cannot wait, but
 /// for issues in vain: one more would be in vain too.
 pub(super) fn hold(seen: &Observed, cause: Cause, pace: Pace, now: Timestamp) -> Option<Hold> {
-    let on_schedule = cause.reason == Reason::Rotated && is_in_turn(cause.reason, seen, pace);
-    let (issues, until) = if on_schedule || cause.reason == Reason::Compromised {
-        let vain = within_window(seen.vain.clone(), now);
-        let until = allowed(&vain, pace);
-        let spent = vain.last().zip(seen.expires().filter(|_| on_schedule));
-        let halfway = spent.map(|(last, end)| after(*last, end.duration_since(*last) / 2));
-        (vain, halfway.map_or(until, |halfway| until.min(halfway)))
+    let on_schedule = due::is_scheduled(cause.reason) && is_in_turn(cause.reason, seen, pace);
+    let issues = if on_schedule || cause.reason == Reason::Compromised {
+        within_window(seen.vain.clone(), now)
     } else {
-        let issues = issues(seen, now);
-        let until = allowed(&issues, pace);
-        (issues, until)
+        issues(seen, now)
     };
+    let mut until = allowed(&issues, pace);
+    if on_schedule {
+        until = until.min(halfway(&issues, seen.expires()));
+    }
     let reason = if issues.len() >= LOOP {
         Reason::IssueLoop
     } else {
@@ -79,6 +77,15 @@ pub(super) fn hold(seen: &Observed, cause: Cause, pace: Pace, now: Timestamp) ->
         reason,
         wanted: Some(cause),
         until: Some(until),
+    })
+}
+
+/// Half of the validity that was left at the last issue: a rotation on schedule waits no longer, for what it waits for may
+/// be over.
+fn halfway(issues: &[Timestamp], expires: Option<Timestamp>) -> Timestamp {
+    let spent = issues.last().zip(expires);
+    spent.map_or(Timestamp::MAX, |(last, end)| {
+        after(*last, end.duration_since(*last) / 2)
     })
 }
 

@@ -2,6 +2,7 @@
 
 use jiff::SignedDuration;
 
+use super::window::{self, Window};
 use crate::api::duration::Duration;
 use crate::api::token::TokenSpec;
 
@@ -14,6 +15,8 @@ pub struct Policy {
     pub renewal: Renewal,
     /// The age at which it is replaced in any case.
     pub interval: Option<SignedDuration>,
+    /// When it may be replaced; empty = at any time.
+    pub windows: Vec<Window>,
     /// How long its predecessor goes on working.
     pub overlap: Overlap,
 }
@@ -56,7 +59,8 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 impl Policy {
     /// Fills in the defaults. `granularity` is how exactly the instance knows when a token was last used: a quiet
-    /// period shorter than twice that would see quiet where there is none.
+    /// period shorter than twice that would see quiet where there is none. Windows that cannot be kept to
+    /// ([`super::check_windows`]) are left out: no token dies of a slip of the pen.
     #[must_use]
     pub fn new(spec: &TokenSpec, granularity: SignedDuration) -> Self {
         let lifetime = match spec.lifetime.map(Duration::signed) {
@@ -74,6 +78,7 @@ impl Policy {
             lifetime,
             renewal,
             interval: rotation.interval.map(Duration::signed),
+            windows: window::valid(rotation),
             overlap: overlap(&rotation.overlap, lifetime, granularity),
         }
     }

@@ -36,6 +36,14 @@ impl Recorded {
             .map(|(_, since)| *since)
     }
 
+    /// Since when it is known that this retirement happened. Of an earlier one, before somebody brought the token back, the
+    /// status may know as well: that tells nothing of this one.
+    #[must_use]
+    pub fn known_since(&self, retired: &Retired) -> Option<Timestamp> {
+        let known = self.retired_since(&retired.id);
+        known.filter(|known| *known > retired.retired)
+    }
+
     /// After the publish of `history` over the Secret in `seen` was answered, or `seen` shows that it was done.
     #[must_use]
     pub fn published(
@@ -56,7 +64,7 @@ impl Recorded {
             secret_name: Some(seen.secret_name.clone()),
             resource_version: version,
             history_since: since.or(Some(answered)),
-            retired: old.known_since(before, history, answered),
+            retired: old.carried(before, history, answered),
             rotate: history.rotate.clone(),
             compromised: history.compromised.clone(),
             condemned: history.condemned,
@@ -97,7 +105,7 @@ impl Recorded {
     ) -> Self {
         let old = seen.recorded.clone().unwrap_or_default();
         Self {
-            retired: old.known_since(seen.history(), history, answered),
+            retired: old.carried(seen.history(), history, answered),
             ..old.rewritten(version)
         }
     }
@@ -130,7 +138,7 @@ impl Recorded {
             return Some(recorded.clone());
         }
         let since = |retired: &Retired| {
-            let known = recorded.retired_since(&retired.id);
+            let known = recorded.known_since(retired);
             known.or(recorded.history_since).unwrap_or(retired.retired)
         };
         let pending = pending(seen).into_iter();
@@ -144,18 +152,17 @@ impl Recorded {
 
     /// The retired tokens of a history that has just been written. What the Secret called retired `before` stays known
     /// since then; a token that somebody brought back into the Secret meanwhile is retired anew.
-    fn known_since(
+    fn carried(
         &self,
         before: Option<&History>,
         history: &History,
         answered: Timestamp,
     ) -> Vec<(TokenId, Timestamp)> {
-        let since = |id: &TokenId| {
-            let carried = before.is_some_and(|before| before.retires(id));
-            let known = self.retired_since(id).filter(|_| carried);
-            (id.clone(), known.unwrap_or(answered))
+        let since = |retired: &Retired| {
+            let carried = before.is_some_and(|before| before.retires(&retired.id));
+            let known = self.known_since(retired).filter(|_| carried);
+            (retired.id.clone(), known.unwrap_or(answered))
         };
-        let retired = history.retired.iter();
-        retired.map(|retired| since(&retired.id)).collect()
+        history.retired.iter().map(since).collect()
     }
 }

@@ -67,6 +67,12 @@ pub(super) fn judge(
             in_use: None,
         };
     }
+    if seen.listed.is_none() {
+        return Verdict::Keep {
+            until: after(now, AGAIN),
+            in_use: None,
+        };
+    }
     let last_used = seen
         .listing_of(&retired.id)
         .and_then(|listed| listed.last_used);
@@ -82,7 +88,7 @@ pub(super) fn judge(
     }
 }
 
-/// How soon a list that is too old to tell is made anew.
+/// How soon a list that is missing, or too old to tell, is made anew.
 const AGAIN: SignedDuration = SignedDuration::from_secs(1);
 
 /// When a retired token ends. The overlap's minimum counts from when the publish of its successor is known to have
@@ -111,7 +117,7 @@ pub fn overlap(policy: &Policy, seen: &Observed, retired: &Retired) -> Overlap {
 /// Since when it is known that a successor is published.
 fn known(seen: &Observed, retired: &Retired) -> Timestamp {
     let recorded = seen.recorded.as_ref();
-    let answered = recorded.and_then(|recorded| recorded.retired_since(&retired.id));
+    let answered = recorded.and_then(|recorded| recorded.known_since(retired));
     let since = recorded.and_then(|recorded| recorded.history_since);
     answered
         .or(since)

@@ -103,7 +103,7 @@ pub struct InUse {
 pub fn plan(policy: &Policy, seen: &Observed, pace: Pace, now: Timestamp) -> Plan {
     let schedule = seen
         .current()
-        .map(|current| schedule(policy, current, seen.expires(), &seen.seed));
+        .map(|current| schedule(policy, current, seen.expires(), &seen.seed, now));
     if matches!(seen.secret, SecretSeen::Foreign) {
         return Plan {
             step: None,

@@ -11,6 +11,9 @@ use crate::examples;
 /// What Kubernetes documents itself.
 const ELSEWHERE: [&str; 2] = ["status.conditions[]", "spec.allowedNamespaces.selector"];
 
+/// The kind that nobody applies.
+const WRITTEN_BY_US: &str = "Revocation";
+
 pub(crate) fn of(crd: &CustomResourceDefinition) -> String {
     let names = &crd.spec.names;
     let version = &crd.spec.versions[0];
@@ -31,12 +34,10 @@ pub(crate) fn of(crd: &CustomResourceDefinition) -> String {
         crd.spec.group, version.name
     )
     .unwrap();
-    writeln!(
-        page,
-        "\n## Example\n\n```yaml\n{}\n```",
-        examples::of_kind(&names.kind)
-    )
-    .unwrap();
+    if names.kind != WRITTEN_BY_US {
+        let example = examples::of_kind(&names.kind);
+        writeln!(page, "\n## Example\n\n```yaml\n{example}\n```").unwrap();
+    }
     for (member, title) in [("spec", "Spec"), ("status", "Status")] {
         writeln!(page, "\n## {title}\n").unwrap();
         page.push_str("| Field | Type | Default | What it is |\n|---|---|---|---|\n");

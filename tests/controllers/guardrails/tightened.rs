@@ -1,5 +1,7 @@
 //! Guardrails that tighten, and what they are judged by.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::set;
@@ -151,10 +153,16 @@ async fn who_grows_takes_no_token_away_from_anybody() {
     let described = json!({"spec": {"description": "still here"}});
     scene.patch("ksa", "second", described).await;
     scene.ready("ksa", "second").await;
-    // What the refused one holds still counts, and works.
+    // What the refused one holds still counts, works, and is renewed: nothing more is held by that.
+    scene
+        .order("ksa", "first", "rotate-requested-at", "1")
+        .await;
+    let renewed = scene.other_value("first-t1", &first).await;
+    scene.complaint("ksa", "first", "QuotaExceeded").await;
+    assert!(scene.get("secret", "first-t2").await.is_none());
     scene.apply("ServiceAccount", "third", tokens(2)).await;
     scene.complaint("ksa", "third", "QuotaExceeded").await;
-    assert!(scene.works(&first).await);
+    assert!(scene.works(&renewed).await);
     scene.apply("ServiceAccount", "first", tokens(2)).await;
     scene.ready("ksa", "first").await;
 }
@@ -179,6 +187,73 @@ async fn a_limit_that_is_tightened_leaves_the_oldest_their_tokens() {
     let described = json!({"spec": {"description": "still here"}});
     scene.patch("ksa", older, described).await;
     scene.ready("ksa", older).await;
+    scene
+        .order("ksa", younger, "rotate-requested-at", "1")
+        .await;
+    scene
+        .condition("ksa", younger, "Expiring", "True", "NotAllowed")
+        .await;
+    scene.complaint("ksa", younger, "QuotaExceeded").await;
+}
+
+#[tokio::test]
+async fn a_dead_token_of_a_refused_object_leaves_its_place_to_those_who_wait() {
+    let (_turn, scene) = Scene::private().await;
+    set(&scene, &json!({"tokensPerNamespace": 1})).await;
+    scene.apply("ServiceAccount", "first", tokens(1)).await;
+    scene.ready("ksa", "first").await;
+    let mut refused = tokens(1);
+    refused["roles"] = json!([{"kind": "External", "name": "Viewer"}]);
+    scene.apply("ServiceAccount", "first", refused).await;
+    scene.complaint("ksa", "first", "NotAllowed").await;
+    scene.apply("ServiceAccount", "second", tokens(1)).await;
+    scene.complaint("ksa", "second", "QuotaExceeded").await;
+    scene.advance(Duration::from_mins(61));
+    scene.ready("ksa", "second").await;
+    let said = scene.complaint("ksa", "first", "NotAllowed").await;
+    assert!(said.contains("Viewer"), "{said}");
+}
+
+#[tokio::test]
+async fn who_is_not_made_holds_no_place_and_who_is_refused_gives_up_what_it_wants_no_more() {
+    let scene = Scene::with(json!({"guardrails": {
+        "tokensPerNamespace": 2, "maxLifetime": "24h", "accountNames": ["*"],
+    }}))
+    .await;
+    let taken = scene.unique("taken");
+    scene.account_by_hand(&taken, "").await;
+    let wanting = [
+        (
+            "refused",
+            json!({"roles": [{"kind": "External", "name": "Viewer"}]}),
+            "NotAllowed",
+        ),
+        (
+            "lost",
+            json!({"groups": [{"kind": "Group", "name": "nobody"}]}),
+            "ReferenceNotFound",
+        ),
+        ("named", json!({"accountName": taken}), "NameConflict"),
+    ];
+    for (name, more, reason) in wanting {
+        let mut spec = tokens(2);
+        spec.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        scene.apply("ServiceAccount", name, spec).await;
+        scene.complaint("ksa", name, reason).await;
+    }
+    let of_nobody = json!({"owner": {"serviceAccountRef": {"name": "nobody"}}, "lifetime": "1h"});
+    scene.apply("ApiToken", "lost", of_nobody).await;
+    scene.complaint("ktok", "lost", "ReferenceNotFound").await;
+    scene.apply("ServiceAccount", "first", tokens(2)).await;
+    scene.ready("ksa", "first").await;
+    scene.apply("ServiceAccount", "second", tokens(1)).await;
+    scene.complaint("ksa", "second", "QuotaExceeded").await;
+    let shrunk = json!({"tokens": [{"name": "t1", "lifetime": "25h"}]});
+    scene.apply("ServiceAccount", "first", shrunk).await;
+    scene.complaint("ksa", "first", "NotAllowed").await;
+    scene.ready("ksa", "second").await;
 }
 
 #[tokio::test]
@@ -200,8 +275,10 @@ async fn what_a_refused_object_loses_is_free_for_those_who_wait() {
     let scene = Scene::with(json!({"guardrails": {"tokensPerNamespace": 2}})).await;
     scene.apply("ServiceAccount", "first", tokens(1)).await;
     scene.ready("ksa", "first").await;
-    scene.apply("ServiceAccount", "first", tokens(3)).await;
-    scene.complaint("ksa", "first", "QuotaExceeded").await;
+    let mut refused = tokens(1);
+    refused["roles"] = json!([{"kind": "External", "name": "Viewer"}]);
+    scene.apply("ServiceAccount", "first", refused).await;
+    scene.complaint("ksa", "first", "NotAllowed").await;
     scene.apply("ServiceAccount", "second", tokens(2)).await;
     scene.complaint("ksa", "second", "QuotaExceeded").await;
     scene.order("ksa", "first", "compromised", "leaked").await;

@@ -8,7 +8,7 @@ use crate::backend::{is_gone, principal};
 use crate::scene::Scene;
 
 /// One of each kind, a referrer before its referents.
-const OBJECTS: [(&str, &str); 4] = [
+pub(super) const OBJECTS: [(&str, &str); 4] = [
     ("krb", "view"),
     ("ksa", "ci"),
     ("kgrp", "bots"),
@@ -16,14 +16,14 @@ const OBJECTS: [(&str, &str); 4] = [
 ];
 
 /// What each kind has of its own at the backend.
-struct Made {
-    account: PrincipalId,
-    bots: GroupId,
-    role: RoleId,
+pub(super) struct Made {
+    pub(super) account: PrincipalId,
+    pub(super) bots: GroupId,
+    pub(super) role: RoleId,
 }
 
 /// All kinds, each with something of its own at the backend.
-async fn one_of_each(scene: &Scene) -> Made {
+pub(super) async fn one_of_each(scene: &Scene) -> Made {
     let permissions = json!({"FLOW": ["READ"]});
     let spec = json!({"roleName": scene.unique("r"), "permissions": permissions});
     scene.apply("Role", "runner", spec).await;

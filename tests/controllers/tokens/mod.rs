@@ -11,6 +11,7 @@ mod publishing;
 mod refused;
 mod secrecy;
 mod template;
+mod windows;
 
 use std::time::Duration;
 
@@ -58,7 +59,7 @@ impl Scene {
     }
 
     /// Moves the clock of operator and server. Only whoever has the turn may.
-    fn advance(&self, by: Duration) {
+    pub fn advance(&self, by: Duration) {
         self.world.clock.advance(by).unwrap();
     }
 

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use axum::http::Method;
 use serde_json::{Value, json};
 
 use super::{brisk, patient, same};
 use crate::events::times;
+use crate::gate::Verdict;
 use crate::scene::{Scene, find};
 
 #[tokio::test]
@@ -47,6 +49,35 @@ async fn a_second_rotation_waits_for_the_overlap_of_the_first_and_says_so() {
     assert_eq!(find(&object, "Reconciling"), Value::Null, "not for hours");
     assert!(same(&scene.value("ci-default").await, &second));
     assert_eq!(scene.tokens(&id).await.len(), 2, "two are the most");
+    // What waits for something else now is not said to wait for the overlap.
+    scene.suspend("ksa", "ci").await;
+    scene
+        .condition("ksa", "ci", "TokenIssued", "True", "Issued")
+        .await;
+}
+
+#[tokio::test]
+async fn a_rotation_that_waits_does_not_hide_another_that_failed() {
+    let unrestricted = json!({"guardrails": {"unrestricted": true}});
+    let (scene, gate) = Scene::behind_gate(unrestricted).await;
+    scene
+        .account("ci", json!([patient("fails"), patient("waits")]))
+        .await;
+    let old = scene.value("ci-waits").await;
+    scene
+        .order("ksa", "ci", "rotate-requested-at", "waits=1")
+        .await;
+    scene.other_value("ci-waits", &old).await;
+    gate.rule(|method, path| {
+        let is_issue = *method == Method::POST && path.ends_with("/api-tokens");
+        Verdict::when(is_issue, Verdict::Answer(400))
+    });
+    scene.order("ksa", "ci", "rotate-requested-at", "2").await;
+    let object = scene
+        .condition("ksa", "ci", "TokenIssued", "False", "Invalid")
+        .await;
+    let message = find(&object, "TokenIssued")["message"].to_string();
+    assert!(message.contains("token fails"), "{message}");
 }
 
 #[tokio::test]
@@ -76,7 +107,7 @@ async fn an_order_to_an_entry_that_is_not_there_is_told_of() {
     let value = scene.value("ci-default").await;
     scene.order("ksa", "ci", "compromised", "leak=ci").await;
     let told = times(&scene, ("ServiceAccount", "ci"), "Invalid", 1).await;
-    let said = "Warning x1 annotation kestra-iam.dev/compromised is for token leak, which is not in spec.tokens";
+    let said = "Warning x1 annotation kestra-iam.dev/compromised is for token leak, and no such token is there";
     assert!(told[0].starts_with(said), "{told:?}");
     scene
         .order("ksa", "ci", "rotate-requested-at", "default=1")

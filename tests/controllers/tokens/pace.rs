@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::Method;
 use kube::api::PostParams;
-use serde_json::json;
+use serde_json::{Value, json};
 use testbed::audit::Mark;
 
 use super::patient;
@@ -50,6 +50,14 @@ async fn accept_secrets(scene: &Scene) {
 }
 
 impl Scene {
+    /// Waits until the next token waits for the pace; what the condition says of it.
+    async fn paced(&self, condition: &str) -> String {
+        let message = |object: &Value| find(object, condition)["message"].to_string();
+        let paced = |object: &Value| message(object).contains("the next try waits until");
+        let object = self.until("ksa", "ci", "is paced", paced).await;
+        message(&object)
+    }
+
     /// Waits until so many writes of a Secret were tried without an effect.
     async fn rehearsed(&self, times: usize) {
         let audit = self.world.plane.audit();
@@ -70,7 +78,8 @@ impl Scene {
 async fn refuse_secrets(scene: &Scene) {
     let name = &scene.namespace;
     let rule = json!({
-        "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["secrets"],
+        "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE", "DELETE"],
+        "resources": ["secrets"],
     });
     let policy = json!({
         "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy",
@@ -79,7 +88,7 @@ async fn refuse_secrets(scene: &Scene) {
             "failurePolicy": "Fail", "matchConstraints": {"resourceRules": [rule]},
             "validations": [{
                 "expression": "false",
-                "messageExpression": "'QUOTED ' + object.metadata.name",
+                "messageExpression": "'QUOTED ' + request.name",
             }],
         },
     });
@@ -154,6 +163,63 @@ async fn a_rotation_that_cannot_be_published_makes_no_storm_either() {
     scene.advance(Duration::from_mins(2));
     let second = scene.other_value("ci-default", &first).await;
     assert!(scene.works(&second).await);
+}
+
+#[tokio::test]
+async fn values_that_cannot_be_used_leave_the_account_ready_and_are_tried_again() {
+    let (_turn, scene) = Scene::private().await;
+    let gate = behind_gate(&scene).await;
+    let id = scene.account("ci", json!([patient("default")])).await;
+    let first = scene.value("ci-default").await;
+    gate.rule(|method, path| {
+        let is_issue = *method == Method::POST && path.ends_with("/api-tokens");
+        Verdict::when(is_issue, Verdict::Change("fullToken", json!("two\nlines")))
+    });
+    scene.order("ksa", "ci", "rotate-requested-at", "1").await;
+    let object = scene
+        .condition("ksa", "ci", "TokenIssued", "False", "BackendProtocol")
+        .await;
+    assert_eq!(find(&object, "Ready")["status"], "True", "its token works");
+    let message = scene.paced("TokenIssued").await;
+    assert!(message.contains("never published"), "{message}");
+    assert_eq!(issued(&gate), 1 + 3);
+    let object = scene.get("ksa", "ci").await.unwrap();
+    assert_eq!(find(&object, "Ready")["status"], "True", "its token works");
+    assert_eq!(find(&object, "Reconciling")["reason"], "BackendProtocol");
+    assert_eq!(find(&object, "Stalled"), Value::Null, "tried again");
+    scene.has_tokens(&id, 1).await;
+    gate.open();
+    scene.advance(Duration::from_mins(2));
+    scene.other_value("ci-default", &first).await;
+}
+
+#[tokio::test]
+async fn what_refuses_to_let_a_secret_go_is_not_quoted_either() {
+    let (_turn, scene) = Scene::private().await;
+    let spec = json!({"deletionPolicy": "Orphan", "tokens": [patient("default")]});
+    scene.apply("ServiceAccount", "orphan", spec).await;
+    scene.ready("ksa", "orphan").await;
+    scene
+        .account("ci", json!([patient("kept"), patient("gone")]))
+        .await;
+    refuse_secrets(&scene).await;
+    scene.begin_delete("ksa", "orphan").await;
+    scene.order("ksa", "ci", "compromised", "gone=leaked").await;
+    let only = json!({"tokens": [patient("kept")]});
+    scene.apply("ServiceAccount", "ci", only).await;
+    for (name, operation) in [
+        ("orphan", "cannot let the Secret go: it answered 422"),
+        ("ci", "cannot delete the Secret: it answered 422"),
+    ] {
+        let message = |object: &Value| find(object, "Synced")["message"].to_string();
+        let is_told = |object: &Value| message(object).contains(operation);
+        let object = scene.until("ksa", name, operation, is_told).await;
+        assert!(!object.to_string().contains("QUOTED"), "{object:#}");
+    }
+    accept_secrets(&scene).await;
+    scene.gone("ksa", "orphan").await;
+    scene.gone("secret", "ci-gone").await;
+    assert!(!scene.world.operator.log().contains("QUOTED"));
 }
 
 #[tokio::test]

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use k8s_openapi::api::events::v1::Event;
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
 use testbed::wait_for;
@@ -57,11 +58,11 @@ pub fn merge(into: &mut Value, from: Value) {
 }
 
 impl Bench {
-    /// Those of a kind in the users' namespace, in the operator's for Leases, or in the whole cluster.
+    /// Those of a kind in the users' namespace, in the operator's for its own, or in the whole cluster.
     pub fn api(&self, kind: &str) -> Api<DynamicObject> {
         let client = self.kube().clone();
         let namespace = match kind {
-            "Lease" => &self.home,
+            "Lease" | "Revocation" => &self.home,
             "ServiceAccount" | "Group" | "Role" | "RoleBinding" | "ApiToken" | "Secret"
             | "ResourceQuota" => &self.namespace,
             _ => return Api::all_with(client, &resource(kind)),
@@ -218,6 +219,25 @@ impl Bench {
         let object = self.has(kind, name, ("Ready", "False", reason)).await;
         let message = condition(&object, "Ready")["message"].clone();
         message.as_str().unwrap().to_owned()
+    }
+
+    /// Waits for an Event of this reason about an object whose note contains these words; how often it was told.
+    pub async fn told(&self, name: &str, reason: &str, words: &str) -> i32 {
+        let events: Api<Event> = Api::namespaced(self.kube().clone(), &self.namespace);
+        let is_meant = |event: &Event| {
+            let about = event.regarding.as_ref().and_then(|it| it.name.as_deref());
+            let note = event.note.as_deref().unwrap_or_default();
+            about == Some(name) && event.reason.as_deref() == Some(reason) && note.contains(words)
+        };
+        let what = format!("the Event {reason} about {name}");
+        self.wait(&what, async || {
+            let all = events.list(&ListParams::default()).await.unwrap();
+            let meant = all.iter().filter(|event| is_meant(event));
+            let times = meant.map(|event| event.series.as_ref().map_or(1, |series| series.count));
+            let times: i32 = times.sum();
+            (times > 0).then_some(times)
+        })
+        .await
     }
 
     /// The ends of all operators' logs.

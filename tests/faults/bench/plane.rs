@@ -15,13 +15,14 @@ use super::objects::ours;
 /// Those that nobody has at present. There are as many as benches were at work at the same time.
 static FREE: Mutex<Vec<ControlPlane>> = Mutex::new(Vec::new());
 
-const KINDS: [&str; 6] = [
+const KINDS: [&str; 7] = [
     "ClusterInstance",
     "ServiceAccount",
     "Group",
     "Role",
     "RoleBinding",
     "ApiToken",
+    "Revocation",
 ];
 
 /// A control plane for as long as a bench has it.

@@ -9,7 +9,7 @@ use testbed::audit::Mark;
 use crate::bench::Bench;
 
 /// Lists of what is to hold no value.
-const LISTS: [&str; 10] = [
+const LISTS: [&str; 11] = [
     "/apis/kestra-iam.dev/v1alpha1/clusterinstances",
     "/apis/kestra-iam.dev/v1alpha1/instances",
     "/apis/kestra-iam.dev/v1alpha1/serviceaccounts",
@@ -17,6 +17,7 @@ const LISTS: [&str; 10] = [
     "/apis/kestra-iam.dev/v1alpha1/roles",
     "/apis/kestra-iam.dev/v1alpha1/rolebindings",
     "/apis/kestra-iam.dev/v1alpha1/apitokens",
+    "/apis/kestra-iam.dev/v1alpha1/revocations",
     "/apis/events.k8s.io/v1/events",
     "/apis/coordination.k8s.io/v1/leases",
     "/api/v1/configmaps",

@@ -14,7 +14,7 @@ const STEP: Duration = Duration::from_secs(1);
 
 impl Bench {
     /// Lets time pass, faster than it does by itself, until nothing is under way: each object has been seen as it is, each
-    /// live token of ours is the one in a Secret, and nothing was written while the Lease was renewed.
+    /// live token of ours is the one in a Secret or owed by a `Revocation`, and nothing was written while the Lease was renewed.
     pub async fn rest(&self) {
         let mut why = Vec::new();
         let rests = testbed::wait_for("the bench to come to rest", async || {
@@ -45,8 +45,10 @@ impl Bench {
                 }
             }
         }
-        let live = self.live().await;
-        let ours = |token: &&Token| token.mark().is_some() && !current.contains(&token.id);
+        let (live, owed) = (self.live().await, self.owed().await);
+        let ours = |token: &&Token| {
+            token.mark().is_some() && !current.contains(&token.id) && !token.is_of(&owed)
+        };
         let others = live.iter().filter(ours);
         reasons.extend(others.map(|token| format!("token {} is not current", token.id)));
         reasons

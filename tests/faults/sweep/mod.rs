@@ -84,9 +84,7 @@ impl Sweep {
         gated.iam.open();
         if let Some(consumer) = consumer {
             content(&consumer).await;
-            // Its last call may still be under way when the token goes.
-            let _last = consumer.excuse();
-            consumer.stop();
+            consumer.stop().await;
             scenario.clear(gated).await;
         }
         Run {

@@ -45,7 +45,10 @@ fn a_damaged_secret_stays_unknown() {
 fn an_answered_publish_leaves_the_history_unbroken() {
     let seen = rotated();
     let history = History {
-        retired: vec![retired("t1", 1, START), retired("t2", 2, START + HOUR)],
+        retired: vec![
+            retired("t1", 1, START - MINUTE),
+            retired("t2", 2, START + HOUR),
+        ],
         ..history(current("t3", 3, START + HOUR))
     };
     let answered = START + HOUR + MINUTE;

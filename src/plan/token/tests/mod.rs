@@ -10,6 +10,7 @@ mod properties;
 mod revoke;
 mod search;
 mod unknown;
+mod windows;
 mod world;
 
 use jiff::{SignedDuration, Timestamp};

@@ -77,7 +77,14 @@ fn policies() -> impl Strategy<Value = Policy> {
         Just(policy(
             json!({"lifetime": "60s", "rotation": {"overlap": {"min": "10s"}}})
         )),
+        windows("*/20 * * * *", "5m").prop_map(policy),
+        windows("0 2 * * *", "1h").prop_map(policy),
     ]
+}
+
+fn windows(schedule: &str, duration: &str) -> impl Strategy<Value = serde_json::Value> {
+    let windows = json!([{"schedule": schedule, "duration": duration}]);
+    Just(json!({"lifetime": "1h", "rotation": {"windows": windows}}))
 }
 
 fn act(world: &mut World, act: &Act, past: &[Option<world::Secret>], number: usize) {
@@ -113,6 +120,26 @@ fn live(policy: Policy, acts: &[Act]) -> World {
         past.push(world.secret.clone());
     }
     world
+}
+
+/// A token that somebody brought back into the Secret is replaced a second time, by a publish that nobody saw answered: the
+/// status still knows of the first time.
+#[test]
+fn what_is_replaced_a_second_time_has_a_whole_overlap_again() {
+    let trouble = Trouble {
+        request: 2,
+        outcome: Outcome::Unanswered,
+        operator: Operator::Dies,
+    };
+    let acts = [
+        Act::Pass(None, List::Whole),
+        Act::BreakHistory,
+        Act::Pass(None, List::Whole),
+        Act::Restore(2),
+        Act::Pass(Some(trouble), List::Whole),
+        Act::BreakValue,
+    ];
+    live(policy(json!({"lifetime": "1h"})), &acts).settle();
 }
 
 proptest! {

@@ -55,6 +55,16 @@ fn a_list_tells_nothing_of_uses_after_it_was_asked_for() {
 }
 
 #[test]
+fn nothing_ends_its_overlap_unless_a_list_was_seen() {
+    let mut seen = rotated();
+    seen.listed = None;
+    let now = START + HOUR * 25;
+    let plan = decide(&seen, now);
+    let again = now + SignedDuration::from_secs(1);
+    assert_eq!((revoked(&plan), plan.next), (None, Some(again)));
+}
+
+#[test]
 fn use_within_the_minimum_is_no_news() {
     let seen = used(rotated(), START + MINUTE * 30);
     assert_eq!(decide(&seen, START + MINUTE * 31).in_use, None);

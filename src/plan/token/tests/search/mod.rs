@@ -155,7 +155,7 @@ fn whatever_somebody_does_once_every_promise_is_kept() {
         ..Setup::new(0, 1)
     });
     assert!(found.complete, "{found}");
-    assert!(found.states >= 83_000, "{found}");
+    assert!(found.states >= 82_000, "{found}");
 }
 
 /// Both together, or whatever `SEARCH` asks for.

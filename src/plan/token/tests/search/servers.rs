@@ -49,8 +49,8 @@ impl State {
     fn put(&mut self, put: &Put, setup: &Setup) -> Answer {
         let there = self.secret.as_ref().map(|secret| secret.version);
         match (put.on, there) {
-            (None, Some(_)) => return Answer::Conflict,
-            (Some(_), None) => return Answer::Refused,
+            // An update that names a uid conflicts with a Secret that is gone.
+            (None, Some(_)) | (Some(_), None) => return Answer::Conflict,
             (Some(seen), Some(there))
                 if seen != there && setup.mutant != Some(Mutant::NoVersion) =>
             {

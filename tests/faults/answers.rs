@@ -254,8 +254,8 @@ fn peak(operator: &Operator) -> u64 {
     let file = format!("/proc/{}/status", operator.process.id().as_raw_nonzero());
     let status = fs::read_to_string(file).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM:"));
-    let words = line.unwrap().split_whitespace();
-    words.skip(1).next().unwrap().parse().unwrap()
+    let mut words = line.unwrap().split_whitespace();
+    words.nth(1).unwrap().parse().unwrap()
 }
 
 #[tokio::test]

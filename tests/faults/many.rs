@@ -143,3 +143,46 @@ async fn fault_62_operator_away_for_longer_than_the_margin() {
     gated.judge().await;
     assert_eq!(gated.issues(), 2 * names.len(), "one each");
 }
+
+#[tokio::test]
+async fn fault_54_very_large_objects() {
+    let gated = Gated::with(&[], generous()).await;
+    let group = |n: usize| json!({"kind": "Group", "name": format!("g-{n}")});
+    let entries = |count: usize| -> Vec<Value> {
+        let names = names("t", count);
+        names.iter().map(|name| brisk(name)).collect()
+    };
+    let role = |n: usize| json!({"kind": "External", "name": format!("r-{n}")});
+    let many = 10_000;
+    let too_large = [
+        json!({"description": "x".repeat(1024 * 1024)}),
+        json!({"groups": (0..many).map(group).collect::<Vec<_>>()}),
+        json!({"roles": (0..many).map(role).collect::<Vec<_>>()}),
+        json!({"tokens": entries(17)}),
+        json!({"accountName": "x".repeat(1024)}),
+    ];
+    for spec in too_large {
+        let field = spec.as_object().unwrap().keys().next().unwrap().clone();
+        let refused = gated.try_apply(&gated.object(KIND, "ci", spec)).await;
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains(&format!("spec.{field}")), "{refused}");
+    }
+    // As large as an object may be.
+    for n in 0..64 {
+        let name = format!("{}-g-{n}", gated.namespace);
+        gated
+            .apply("Group", &format!("g-{n}"), json!({"groupName": name}))
+            .await;
+    }
+    let spec = json!({
+        "description": "x".repeat(1024),
+        "groups": (0..64).map(group).collect::<Vec<_>>(),
+        "roles": [{"kind": "External", "name": "Viewer", "namespaces": names("team.n", 64)}],
+        "tokens": entries(16),
+    });
+    gated.account_with("ci", spec).await;
+    gated.consume("ci-t-0").await.calls(5).await;
+    let bindings = gated.get(KIND, "ci").await["status"]["bindings"].clone();
+    assert_eq!(bindings.as_array().unwrap().len(), 64);
+    gated.judge().await;
+}

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use testbed::Scratch;
 
 use crate::bench::{brisk, merge};
+use crate::consumer::Consumer;
 use crate::end_state::end_state;
 use crate::gated::Gated;
 use crate::scale::scaled;
@@ -56,7 +57,7 @@ async fn fault_22_backend_restored_from_an_old_backup() {
     gated.rest().await;
     let (before, issues) = (end_state(&gated).await, gated.issues());
 
-    let broken: Vec<_> = gated.consumers().iter().map(|it| it.excuse()).collect();
+    let broken: Vec<_> = gated.consumers().iter().map(Consumer::excuse).collect();
     gated.server.process().kill().await.unwrap();
     fs::remove_dir_all(&data).unwrap();
     copy(&backup, &data);

@@ -22,7 +22,7 @@ const WATCHED: [&str; 2] = ["*/serviceaccounts", "*/secrets"];
 
 fn is_list(request: &Request) -> bool {
     let is_watched = |path: &&str| request.path.ends_with(path.trim_start_matches('*'));
-    request.method == "GET" && !request.is_watch() && WATCHED.iter().any(|path| is_watched(path))
+    request.method == "GET" && !request.is_watch() && WATCHED.iter().any(is_watched)
 }
 
 impl Gated {

@@ -155,7 +155,7 @@ impl Sweep {
 }
 
 fn words(requests: &[&Nth]) -> String {
-    let words: Vec<String> = requests.iter().map(|nth| nth.to_string()).collect();
+    let words: Vec<String> = requests.iter().map(ToString::to_string).collect();
     words.join("\n  ")
 }
 

@@ -81,7 +81,8 @@ impl Scenario {
             }
             Self::Rotate => {
                 let fact = "answers the request";
-                let handled = |entry: &Value| entry["handledRotateRequest"] == run.to_string();
+                let order = run.to_string();
+                let handled = |entry: &Value| entry["handledRotateRequest"] == order.as_str();
                 gated.entry((CI.1, "default"), fact, handled).await;
                 gated.ready(CI.0, CI.1).await;
             }

@@ -89,7 +89,7 @@ async fn fault_32b_api_server_never_answers() {
 }
 
 /// What makes the Lease outlive an outage of the API server.
-const LASTING: [&str; 2] = ["--lease-duration=5m", "--renew-deadline=4m"];
+pub const LASTING: [&str; 2] = ["--lease-duration=5m", "--renew-deadline=4m"];
 
 #[tokio::test]
 async fn fault_36_api_server_away_for_minutes() {

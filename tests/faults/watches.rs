@@ -6,8 +6,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use testbed::gate::{Answer, EventsOf, Fate, Request, Rule, Verdict, When};
 
+use crate::bench::Bench;
 use crate::end_state::end_state;
 use crate::gated::Gated;
+use crate::oracle::Allowance;
+use crate::outages::LASTING;
 use crate::scale::scaled;
 
 const CI: (&str, &str) = ("ServiceAccount", "ci");
@@ -19,6 +22,25 @@ fn watches() -> When {
 
 /// Where the operator watches accounts, and where the metadata of Secrets.
 const WATCHED: [&str; 2] = ["*/serviceaccounts", "*/secrets"];
+
+/// An API server that starts refuses everything until it has read its roles.
+const STARTING: Allowance = Allowance {
+    forbidden: &[
+        "apitokens",
+        "clusterinstances",
+        "events",
+        "groups",
+        "instances",
+        "leases",
+        "namespaces",
+        "revocations",
+        "rolebindings",
+        "roles",
+        "secrets",
+        "serviceaccounts",
+    ],
+    replacements: 0,
+};
 
 fn is_list(request: &Request) -> bool {
     let is_watched = |path: &&str| request.path.ends_with(path.trim_start_matches('*'));
@@ -72,6 +94,30 @@ async fn fault_31_watch_told_410_gone() {
     gated.rotate("1").await;
     gated.rotated("1").await;
     gated.judge().await;
+}
+
+#[tokio::test]
+async fn fault_31_history_compacted_and_the_api_server_started_anew() {
+    let gated = Gated::around(Bench::builder().own_plane().prepare().await);
+    gated.go(&LASTING, json!({})).await;
+    gated.with_consumer().await;
+    // The revisions of the watches are left behind.
+    for value in ["1", "2", "3"] {
+        gated.touch(value).await;
+    }
+    let changes = gated.tables().changes().await.unwrap();
+    let mark = gated.api.mark();
+    gated.plane().forget_history().await.unwrap();
+    let listed = gated.api.answered("a list", mark, |request| {
+        request.method == "GET" && request.path.ends_with("/groups") && !request.is_watch()
+    });
+    listed.await.unwrap();
+    gated.rest().await;
+    let since = gated.tables().changes_since(changes).await.unwrap();
+    assert_eq!(since, Vec::<String>::new(), "lists have no side effects");
+    gated.rotate("1").await;
+    gated.rotated("1").await;
+    gated.judge_with(STARTING).await;
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@
 )]
 
 mod access;
+mod answers;
 mod bench;
 mod clocks;
 mod cluster;
@@ -19,11 +20,18 @@ mod departed;
 mod documented;
 mod drift;
 mod end_state;
+mod gated;
+mod killed;
+mod many;
 mod oracle;
+mod outages;
 mod refused;
 mod replicas;
+mod restored;
 mod scale;
 mod secrets;
 mod seen;
+mod sweep;
 mod tables;
+mod watches;
 mod witness;

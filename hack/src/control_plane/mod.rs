@@ -37,6 +37,7 @@ pub struct ControlPlane {
     api_server: Process,
     etcd: Process,
     url: String,
+    etcd_url: String,
     binaries: Binaries,
     files: Files,
 }

@@ -65,6 +65,7 @@ async fn attempt(binaries: Binaries, ports: Ports) -> Result<ControlPlane> {
         api_server,
         etcd,
         url,
+        etcd_url: ports.etcd_url(),
         binaries,
         files,
     })
@@ -86,12 +87,16 @@ impl Ports {
             api_server: port(2)?,
         })
     }
+
+    fn etcd_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.etcd)
+    }
 }
 
 /// It may lose everything with the machine, and elects itself at once: there is nobody else.
 fn etcd(binaries: &Binaries, files: &Files, ports: &Ports) -> Command {
     let data = files.scratch.file("etcd");
-    let clients = format!("http://127.0.0.1:{}", ports.etcd);
+    let clients = ports.etcd_url();
     let peers = format!("http://127.0.0.1:{}", ports.etcd_peers);
     let flags = format!(
         "--unsafe-no-fsync

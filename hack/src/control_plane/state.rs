@@ -4,6 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
 
 use super::{ControlPlane, start};
 
@@ -24,6 +27,25 @@ impl ControlPlane {
         self.go_on().await?;
         self.manager.restart().await?;
         start::await_controllers(&self.manager, &self.files).await
+    }
+
+    /// Has etcd forget all versions but the present ones, and starts the API server anew: watches that go back further
+    /// are refused.
+    pub async fn forget_history(&self) -> Result<()> {
+        let key = BASE64_STANDARD.encode([0]);
+        let found = self.ask_etcd("range", &json!({"key": key})).await?;
+        let revision = &found["header"]["revision"];
+        let compaction = json!({"revision": revision, "physical": true});
+        self.ask_etcd("compaction", &compaction).await?;
+        self.api_server.restart().await?;
+        start::await_api_server(&self.etcd, &self.api_server, &self.files, &self.url).await
+    }
+
+    async fn ask_etcd(&self, what: &str, body: &Value) -> Result<Value> {
+        let client = reqwest::Client::builder().no_proxy().build()?;
+        let url = format!("{}/v3/kv/{what}", self.etcd_url);
+        let answer = client.post(url).json(body).send().await?;
+        Ok(answer.error_for_status()?.json().await?)
     }
 
     async fn stop(&self) -> Result<()> {

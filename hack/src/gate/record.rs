@@ -4,12 +4,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use http::Method;
 use http::request::Parts;
+use tokio::time::Instant;
 
 /// A request that came to the gate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// Its place in the order of arrival, from 0 on.
     pub number: usize,
+    /// When it came.
+    pub arrived: Instant,
     /// The method.
     pub method: Method,
     /// Without the query.
@@ -51,6 +54,7 @@ impl Record {
         let mut seen = self.lock();
         let request = Request {
             number: seen.requests.len(),
+            arrived: Instant::now(),
             method: head.method.clone(),
             path: head.uri.path().to_owned(),
             query: head.uri.query().unwrap_or_default().to_owned(),

@@ -41,7 +41,8 @@ impl<K: TokenHolder> Round<'_, K> {
                 return Ok(());
             }
         }
-        let outcome = self.mint(issue).await;
+        // Rare and large: each pass would carry the room for it along.
+        let outcome = Box::pin(self.mint(issue)).await;
         if let Err(stop) = &outcome {
             self.tell_failure(stop);
         }

@@ -4,7 +4,9 @@ use std::fmt::Debug;
 use std::future::ready;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Poll, ready as ready_or_wait};
 
+use futures::stream::poll_fn;
 use futures::{Stream, StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::api::Api;
@@ -72,7 +74,7 @@ impl Feeds {
             Some(name) => every.clone().fields(&format!("metadata.name={name}")),
             None => every.clone(),
         };
-        let credentials = watcher::watcher(Api::namespaced(client.clone(), own), every.clone());
+        let credentials = lasting(Api::namespaced(client.clone(), own), every.clone());
         let (filling, unfilled) = watch::channel(0);
         let filling = Arc::new(filling);
         Self {
@@ -84,11 +86,8 @@ impl Feeds {
             role_bindings: feed(objects(scoped(client, namespace), every.clone()), &filling),
             api_tokens: feed(objects(scoped(client, namespace), every.clone()), &filling),
             revocations: feed(objects(scoped(client, Some(own)), every), &filling),
-            secrets: feed(watcher::watcher(scoped(client, namespace), owned), &filling),
-            namespaces: feed(
-                watcher::watcher(Api::all(client.clone()), namespaces),
-                &filling,
-            ),
+            secrets: feed(lasting(scoped(client, namespace), owned), &filling),
+            namespaces: feed(lasting(Api::all(client.clone()), namespaces), &filling),
             credentials: credentials.default_backoff().boxed(),
             unfilled,
         }
@@ -120,6 +119,31 @@ where
     }
 }
 
+/// A watch that begins anew with a list when it is told at its start that it goes back too far. kube does so only where
+/// a watch that runs is told; here it would ask for the same again and again.
+fn lasting<K>(
+    api: Api<K>,
+    config: watcher::Config,
+) -> impl Stream<Item = Result<Event<K>, watcher::Error>> + Send
+where
+    K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
+{
+    let begin = move || watcher::watcher(api.clone(), config.clone()).boxed();
+    let mut running = begin();
+    poll_fn(move |cx| {
+        let event = ready_or_wait!(running.poll_next_unpin(cx));
+        if matches!(&event, Some(Err(error)) if is_too_old(error)) {
+            running = begin();
+        }
+        Poll::Ready(event)
+    })
+}
+
+fn is_too_old(error: &watcher::Error) -> bool {
+    const GONE: u16 = 410;
+    matches!(error, watcher::Error::WatchStartFailed(kube::Error::Api(status)) if status.code == GONE)
+}
+
 /// What becomes of the objects of a kind. One that cannot be read is left out, and holds nobody else up.
 fn objects<K>(
     api: Api<DeserializeGuard<K>>,
@@ -128,7 +152,7 @@ fn objects<K>(
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
 {
-    watcher::watcher(api, config).try_filter_map(|event| ready(Ok(readable(event))))
+    lasting(api, config).try_filter_map(|event| ready(Ok(readable(event))))
 }
 
 fn readable<K: Resource<DynamicType = ()>>(event: Event<DeserializeGuard<K>>) -> Option<Event<K>> {

@@ -252,6 +252,11 @@ impl Bench {
     /// Starts a consumer of the token in a Secret, once there is one. It is judged with the rest.
     pub async fn consume(&self, secret: &str) -> Consumer {
         self.value(secret).await;
+        self.follow(secret)
+    }
+
+    /// The same before there is one.
+    pub fn follow(&self, secret: &str) -> Consumer {
         let http = client(&self.authorities);
         let consumer = Consumer::start(self.secrets(), secret, self.server.url(), http);
         self.consumers.lock().unwrap().push(consumer.clone());

@@ -1,0 +1,188 @@
+//! Very many objects at once: some that fail, some whose tokens expire in the same minute, some that expired already.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use testbed::gate::{Answer, Verdict};
+
+use crate::bench::brisk;
+use crate::gated::Gated;
+use crate::scale::scaled;
+
+const KIND: &str = "ServiceAccount";
+
+/// As much of the backend as a large installation is given.
+fn generous() -> Value {
+    json!({"budget": {"requestsPerSecond": 1000, "inFlight": 64}})
+}
+
+fn names(prefix: &str, count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("{prefix}-{n}")).collect()
+}
+
+fn secret(name: &str) -> String {
+    format!("{name}-default")
+}
+
+impl Gated {
+    /// Accounts with a token each, once all are ready; their ids at the backend.
+    async fn accounts(&self, names: &[String]) -> Vec<String> {
+        for name in names {
+            self.apply(KIND, name, json!({"tokens": [brisk("default")]}))
+                .await;
+        }
+        let mut ids = Vec::new();
+        for name in names {
+            ids.push(self.id(KIND, name).await);
+        }
+        ids
+    }
+
+    /// What an account tells of its only token.
+    async fn token_of(&self, name: &str) -> Value {
+        self.get(KIND, name).await["status"]["tokens"][0].clone()
+    }
+}
+
+#[tokio::test]
+async fn fault_60_ten_thousand_objects_some_of_them_failing() {
+    let gated = Gated::with(&[], generous()).await;
+    let failing = names("bad", scaled(5, 100));
+    let ids = gated.accounts(&failing).await;
+    let down = gated.iam.decide(move |request| {
+        let is_meant = ids.iter().any(|id| request.path.contains(id));
+        is_meant.then(|| Verdict::Answer(Answer::status(500)))
+    });
+    for name in &failing {
+        gated.order(KIND, name, "rotate-requested-at", "1").await;
+    }
+    gated.struck(&down).await;
+    gated.accounts(&names("good", scaled(60, 10_000))).await;
+    gated.consume("good-0-default").await.calls(5).await;
+    for name in &failing {
+        let generation = gated.token_of(name).await["generation"].clone();
+        assert_eq!(generation, 1, "{name} failed all the time");
+    }
+    let tries = down.count();
+    // Each later than the one before: 1 s, 2 s, 4 s.
+    assert!(tries < failing.len() * 60, "{tries} tries");
+    down.lift();
+    for name in &failing {
+        let done = |entry: &Value| entry["handledRotateRequest"] == "1";
+        gated
+            .entry((name, "default"), "is rotated after all", done)
+            .await;
+    }
+    gated.judge().await;
+}
+
+#[tokio::test]
+async fn fault_61_ten_thousand_tokens_that_expire_in_the_same_minute() {
+    let gated = Gated::with(&[], generous()).await;
+    let names = names("ci", scaled(20, 10_000));
+    gated.accounts(&names).await;
+    for name in &names[..3] {
+        gated.consume(&secret(name)).await;
+    }
+    let (mut due, mut ends) = (Vec::new(), Vec::new());
+    for name in &names {
+        let token = gated.token_of(name).await;
+        let instant =
+            |field: &str| -> Timestamp { token[field].as_str().unwrap().parse().unwrap() };
+        due.push(instant("nextRotationTime"));
+        ends.push(instant("expirationTime"));
+    }
+    due.sort();
+    let spread = due[due.len() - 1].duration_since(due[0]);
+    assert!(spread.as_mins() >= 3, "spread over {spread:#}");
+    let first_end = ends.iter().min().unwrap();
+    assert!(due[due.len() - 1] < *first_end);
+    // Minute by minute; whoever is due is replaced before the next one passes.
+    for minute in 0..60 {
+        let now = gated.now().now();
+        for (name, end) in names.iter().zip(&ends) {
+            let is_replaced = async || gated.token_of(name).await["generation"] != 1;
+            assert!(now < *end || is_replaced().await, "{name} at {minute}");
+        }
+        gated.advance(Duration::from_mins(1)).await;
+        let due = due.iter().filter(|due| **due <= now).count();
+        gated
+            .wait("those that are due", async || {
+                (gated.issues() >= names.len() + due).then_some(())
+            })
+            .await;
+    }
+    gated.judge().await;
+    assert!(gated.issues() >= 2 * names.len());
+}
+
+#[tokio::test]
+async fn fault_62_operator_away_for_longer_than_the_margin() {
+    let gated = Gated::with(&[], generous()).await;
+    let names = names("ci", scaled(20, 10_000));
+    gated.accounts(&names).await;
+    let consumer = gated.consume(&secret(&names[0])).await;
+    gated.rest().await;
+    let mut values = Vec::new();
+    for name in &names {
+        values.push(gated.value(&secret(name)).await);
+    }
+    gated.kill(&[]).await;
+    let broken = consumer.excuse();
+    gated.advance(Duration::from_hours(2)).await;
+    for value in &values {
+        assert!(!gated.works(value).await, "it has run out");
+    }
+    gated.revive().await;
+    for (name, old) in names.iter().zip(&values) {
+        let new = gated.other_value(&secret(name), old).await;
+        assert!(gated.works(&new).await);
+    }
+    broken.take_back().await;
+    gated.judge().await;
+    assert_eq!(gated.issues(), 2 * names.len(), "one each");
+}
+
+#[tokio::test]
+async fn fault_54_very_large_objects() {
+    let gated = Gated::with(&[], generous()).await;
+    let group = |n: usize| json!({"kind": "Group", "name": format!("g-{n}")});
+    let entries = |count: usize| -> Vec<Value> {
+        let names = names("t", count);
+        names.iter().map(|name| brisk(name)).collect()
+    };
+    let role = |n: usize| json!({"kind": "External", "name": format!("r-{n}")});
+    let many = 10_000;
+    let too_large = [
+        json!({"description": "x".repeat(1024 * 1024)}),
+        json!({"groups": (0..many).map(group).collect::<Vec<_>>()}),
+        json!({"roles": (0..many).map(role).collect::<Vec<_>>()}),
+        json!({"tokens": entries(17)}),
+        json!({"accountName": "x".repeat(1024)}),
+    ];
+    for spec in too_large {
+        let field = spec.as_object().unwrap().keys().next().unwrap().clone();
+        let refused = gated.try_apply(&gated.object(KIND, "ci", spec)).await;
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains(&format!("spec.{field}")), "{refused}");
+    }
+    // As large as an object may be.
+    for n in 0..64 {
+        let name = format!("{}-g-{n}", gated.namespace);
+        gated
+            .apply("Group", &format!("g-{n}"), json!({"groupName": name}))
+            .await;
+    }
+    let spec = json!({
+        "description": "x".repeat(1024),
+        "groups": (0..64).map(group).collect::<Vec<_>>(),
+        "roles": [{"kind": "External", "name": "Viewer", "namespaces": names("team.n", 64)}],
+        "tokens": entries(16),
+    });
+    gated.account_with("ci", spec).await;
+    gated.consume("ci-t-0").await.calls(5).await;
+    let bindings = gated.get(KIND, "ci").await["status"]["bindings"].clone();
+    assert_eq!(bindings.as_array().unwrap().len(), 64);
+    gated.judge().await;
+}

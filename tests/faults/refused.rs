@@ -2,10 +2,13 @@
 //! something else.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use kestra_iam_operator::iam::wire::{GroupRequest, RoleRequest};
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, brisk, condition, merge};
+use crate::end_state::end_state;
 
 const CI: (&str, &str) = ("ServiceAccount", "ci");
 
@@ -264,4 +267,58 @@ async fn fault_59_secrets_that_are_to_become_something_else() {
     assert!(secret["data"]["ca.crt"].is_null());
     consumer.calls(20).await;
     bench.judge().await;
+}
+
+#[tokio::test]
+async fn fault_54_very_large_objects() {
+    let bench = Bench::start().await;
+    let before = bench.tables().changes().await.unwrap();
+    let many = |kind: &str, count: usize| {
+        let names = (0..count)
+            .map(|number| json!({"kind": "External", "name": format!("{kind}-{number}")}));
+        names.collect::<Vec<_>>()
+    };
+    let tokens: Vec<Value> = (0..17).map(|number| brisk(&format!("t{number}"))).collect();
+    let too_large = [
+        json!({"description": "d".repeat(1 << 20)}),
+        json!({"groups": many("group", 65)}),
+        json!({"groups": many("group", 10_000)}),
+        json!({"roles": many("role", 10_000)}),
+        json!({"tokens": tokens}),
+    ];
+    are_refused(&bench, &too_large).await;
+    bench.judge().await;
+    assert_eq!(changes(&bench, before).await, Vec::<String>::new());
+    // The largest that there is.
+    for number in 0..64 {
+        let group = GroupRequest {
+            name: Some(format!("group-{number}")),
+            description: None,
+            members_id: None,
+        };
+        bench.backend.create_group(&group).await.unwrap();
+        let role = RoleRequest {
+            name: Some(format!("role-{number}")),
+            description: None,
+            permissions: Some(serde_json::from_value(json!({"FLOW": ["READ"]})).unwrap()),
+            is_default: None,
+        };
+        bench.backend.create_role(&role).await.unwrap();
+    }
+    // What is only known there is found by the next sweep.
+    bench.advance(Duration::from_mins(11)).await;
+    let spec = json!({
+        "groups": many("group", 64), "roles": many("role", 64), "tokens": &tokens[..16],
+    });
+    bench.account_with("ci", spec).await;
+    bench.consume("ci-t0").await.calls(20).await;
+    bench.judge().await;
+    let state = end_state(&bench).await;
+    let ours = |table: &str| {
+        let lines = state[table].as_array().unwrap().iter();
+        lines
+            .filter(|line| line.as_str().unwrap().contains("TEAM-ci"))
+            .count()
+    };
+    assert_eq!((ours("memberships"), ours("bindings")), (64, 64));
 }

@@ -50,7 +50,7 @@ impl<K: TokenHolder> Round<'_, K> {
     }
 
     async fn mint(&mut self, issue: &Issue) -> Result<(), Stop> {
-        self.rehearse(issue).await?;
+        Box::pin(self.rehearse(issue)).await?;
         let wanted = self.wanted(issue);
         self.guard()?;
         let owner = self.ledger.owner();

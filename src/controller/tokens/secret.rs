@@ -195,7 +195,8 @@ impl<K: TokenHolder> Round<'_, K> {
                 let replace = api.replace(self.entry.dressing.name, parameters, &secret);
                 match change(context, WRITE, replace).await {
                     Err(error) if error.is_invalid() && self.is_frozen().await? => {
-                        self.make_anew(secret, parameters).await
+                        // So rare that the common way is not to carry its size.
+                        Box::pin(self.make_anew(secret, parameters)).await
                     }
                     written => written,
                 }

@@ -24,5 +24,6 @@ mod replicas;
 mod scale;
 mod secrets;
 mod seen;
+mod soak;
 mod tables;
 mod witness;

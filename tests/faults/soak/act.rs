@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 
-use super::shape::{Account, GROUPS, Token, once_in, pick, shared};
+use super::shape::{Account, GROUPS, Life, Token, once_in, pick, shared};
 use super::trouble::Trouble;
 
 /// Something that happens.
@@ -157,6 +157,23 @@ impl Wanted {
         objects.extend(tokens.map(|it| ("ApiToken", it.name.clone(), it.spec())));
         objects.retain(|(_, name, _)| !self.absent.contains(name));
         objects
+    }
+
+    /// No account is suspended any more, and whatever was deleted is wanted again.
+    pub fn resume(&mut self) {
+        self.absent.clear();
+        for account in &mut self.accounts {
+            account.is_suspended = false;
+        }
+    }
+
+    /// All tokens live for days from now on.
+    pub fn calm(&mut self) {
+        let own = self.accounts.iter_mut().flat_map(|it| &mut it.entries);
+        let more = self.tokens.iter_mut().map(|token| &mut token.entry);
+        for entry in own.chain(more) {
+            entry.life = Life::Calm;
+        }
     }
 
     /// The Secrets of all tokens that end with an account.

@@ -83,14 +83,14 @@ async fn soak() {
         sleep(PAUSE).await;
     }
     println!("soak: {count} acts, now everything has to converge");
-    let violations = soak.settle(&acts.wanted).await;
+    let violations = soak.settle(acts.wanted).await;
     report(&asked, &soak, &violations);
 }
 
 /// The instance behind a gate, looked over often.
 async fn connect(bench: &Bench, url: &str) {
     let fields = json!({
-        "resync": {"objects": "2m", "tokens": "10m"},
+        "resync": {"objects": "1m", "tokens": "2m"},
         "timeouts": {"connect": "2s", "request": "5s"},
     });
     bench.connect(url, fields).await;

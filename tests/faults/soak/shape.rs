@@ -27,6 +27,8 @@ pub enum Life {
     Aging,
     /// Without an end, and replaced on request only.
     Eternal,
+    /// Days.
+    Calm,
 }
 
 const LIVES: [Life; 6] = [
@@ -45,7 +47,8 @@ pub struct Entry {
     pub name: &'static str,
     /// The Secret's name.
     pub secret: String,
-    life: Life,
+    /// How it lives.
+    pub life: Life,
     has_slow_overlap: bool,
     has_template: bool,
 }
@@ -126,6 +129,7 @@ impl Life {
                 json!({"lifetime": "20m", "extended": true, "rotation": {"interval": "25m"}})
             }
             Self::Aging => json!({"neverExpires": true, "rotation": {"interval": "12m"}}),
+            Self::Calm => json!({"lifetime": "100h", "rotation": {}}),
             Self::Eternal => json!({"neverExpires": true, "rotation": {}}),
         }
     }

@@ -1,14 +1,15 @@
 //! What happens in a soak, as data. The seed alone decides; how far a run gets is a matter of time.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 
-use super::shape::{Account, GROUPS, Life, Token, once_in, pick, shared};
+use super::shape::{GROUPS, once_in, pick};
 use super::trouble::Trouble;
+use super::wanted::Wanted;
 
 /// Something that happens.
 #[derive(Clone, Debug, PartialEq)]
@@ -123,91 +124,6 @@ pub struct Acts {
     is_scaled: bool,
 }
 
-/// All objects of a soak, as they are wanted.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Wanted {
-    scope: String,
-    accounts: Vec<Account>,
-    tokens: Vec<Token>,
-    absent: BTreeSet<String>,
-}
-
-impl Wanted {
-    fn new(random: &mut StdRng, scope: &str, count: usize) -> Self {
-        let accounts = (0..count).map(|number| Account::new(random, number));
-        let accounts = accounts.collect();
-        let tokens = (0..count.div_ceil(4)).map(|number| {
-            let account = (number % 2 == 0).then_some(number);
-            Token::new(random, number, account)
-        });
-        Self {
-            scope: scope.to_owned(),
-            tokens: tokens.collect(),
-            accounts,
-            absent: BTreeSet::new(),
-        }
-    }
-
-    /// Kind, name and spec of everything that is wanted.
-    pub fn objects(&self) -> Vec<(&'static str, String, Value)> {
-        let mut objects = shared(&self.scope);
-        let accounts = self.accounts.iter();
-        objects.extend(accounts.map(|it| ("ServiceAccount", it.name.clone(), it.spec())));
-        let tokens = self.tokens.iter();
-        objects.extend(tokens.map(|it| ("ApiToken", it.name.clone(), it.spec())));
-        objects.retain(|(_, name, _)| !self.absent.contains(name));
-        objects
-    }
-
-    /// No account is suspended any more, and whatever was deleted is wanted again.
-    pub fn resume(&mut self) {
-        self.absent.clear();
-        for account in &mut self.accounts {
-            account.is_suspended = false;
-        }
-    }
-
-    /// All tokens live for days from now on.
-    pub fn calm(&mut self) {
-        let own = self.accounts.iter_mut().flat_map(|it| &mut it.entries);
-        let more = self.tokens.iter_mut().map(|token| &mut token.entry);
-        for entry in own.chain(more) {
-            entry.life = Life::Calm;
-        }
-    }
-
-    /// The Secrets of all tokens that end with an account.
-    fn secrets_of(&self, account: usize) -> Vec<String> {
-        let own = self.accounts[account].entries.iter();
-        let more = self.tokens.iter();
-        let more = more.filter(|token| token.account == Some(account));
-        own.chain(more.map(|token| &token.entry))
-            .map(|entry| entry.secret.clone())
-            .collect()
-    }
-
-    /// All Secrets that are wanted.
-    pub fn secrets(&self) -> Vec<String> {
-        let here = |name: &String| !self.absent.contains(name);
-        let accounts = self.accounts.iter().filter(|it| here(&it.name));
-        let own = accounts.flat_map(|account| &account.entries);
-        let tokens = self.tokens.iter().filter(|it| here(&it.name));
-        own.chain(tokens.map(|token| &token.entry))
-            .map(|entry| entry.secret.clone())
-            .collect()
-    }
-
-    fn apply(&self, account: usize, drops: Vec<String>) -> Act {
-        let account = &self.accounts[account];
-        Act::Apply {
-            kind: "ServiceAccount",
-            name: account.name.clone(),
-            spec: account.spec(),
-            drops,
-        }
-    }
-}
-
 impl Acts {
     /// Those of this seed, among so many accounts. `scope` keeps names at the backend apart.
     pub fn new(seed: u64, scope: &str, accounts: usize) -> Self {
@@ -248,6 +164,16 @@ impl Acts {
     fn later(&mut self, acts: std::ops::Range<u64>, act: Act) {
         let at = self.now + self.random.random_range(acts);
         self.later.push_back((at, act));
+    }
+
+    fn apply(&self, account: usize, drops: Vec<String>) -> Act {
+        let account = &self.wanted.accounts[account];
+        Act::Apply {
+            kind: "ServiceAccount",
+            name: account.name.clone(),
+            spec: account.spec(),
+            drops,
+        }
     }
 
     /// What is applied later is applied as it is wanted then.
@@ -299,7 +225,7 @@ impl Acts {
             return self.pass();
         };
         let drops = self.wanted.accounts[place].edit(&mut self.random);
-        self.wanted.apply(place, drops)
+        self.apply(place, drops)
     }
 
     fn suspend(&mut self) -> Act {
@@ -307,7 +233,7 @@ impl Acts {
             return self.pass();
         };
         self.wanted.accounts[place].is_suspended = true;
-        let act = self.wanted.apply(place, Vec::new());
+        let act = self.apply(place, Vec::new());
         self.later(5..30, act.clone());
         act
     }
@@ -376,8 +302,12 @@ impl Acts {
             Hand::Restore,
             Hand::Revoke,
         ];
+        let secrets = self.wanted.secrets();
+        if secrets.is_empty() {
+            return self.pass();
+        }
         Act::Hand {
-            secret: pick(&mut self.random, &self.wanted.secrets()),
+            secret: pick(&mut self.random, &secrets),
             hand: pick(&mut self.random, &hands),
         }
     }
@@ -420,7 +350,10 @@ fn the_seed_alone_decides_and_everything_happens() {
     for seed in [1, 4242] {
         let all = acts(seed);
         assert_eq!(all, acts(seed));
-        let kinds = all.iter().map(kind).collect::<BTreeSet<_>>();
+        let kinds = all
+            .iter()
+            .map(kind)
+            .collect::<std::collections::BTreeSet<_>>();
         assert_eq!(kinds.len(), 7 + 2 + 7, "{kinds:?}");
     }
     assert_ne!(acts(1), acts(2));

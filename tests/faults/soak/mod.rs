@@ -8,6 +8,7 @@ mod fleet;
 mod settle;
 mod shape;
 mod trouble;
+mod wanted;
 
 use std::path::Path;
 use std::time::Duration;

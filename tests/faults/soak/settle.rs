@@ -5,8 +5,8 @@ use std::time::Duration;
 use kube::api::ListParams;
 use serde_json::Value;
 
-use super::act::Wanted;
 use super::deed::Soak;
+use super::wanted::Wanted;
 use crate::bench::condition;
 use crate::oracle::Allowance;
 use crate::witness::KINDS;

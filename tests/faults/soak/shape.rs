@@ -76,6 +76,7 @@ pub struct Token {
     pub account: Option<usize>,
     /// Its life.
     pub entry: Entry,
+    user: &'static str,
 }
 
 /// One of these.
@@ -214,6 +215,7 @@ impl Token {
             name,
             account,
             entry,
+            user: USERS[number % USERS.len()],
         }
     }
 
@@ -227,7 +229,7 @@ impl Token {
         let mut spec = self.entry.spec();
         spec["owner"] = match self.account {
             Some(account) => json!({"serviceAccountRef": {"name": format!("ci-{account}")}}),
-            None => json!({"user": USERS[self.name.len() % USERS.len()]}),
+            None => json!({"user": self.user}),
         };
         spec
     }

@@ -26,7 +26,7 @@ pub enum Meant {
     Writes,
     /// Those about tokens, or about Secrets.
     Tokens,
-    /// Every so many; the first that comes included.
+    /// Those that change nothing.
     Reads,
 }
 

@@ -47,6 +47,12 @@ test: ## Run all tests, on a real Kubernetes (built once, in about five minutes,
 faults: ## Run the fault matrix of docs/faults.md; FULL=1 at full size, SEED=n repeats the randomness of a run
 	@$(TEST) --test faults
 
+.PHONY: soak
+soak: ## Run accounts of all shapes under random faults and kills, and judge the end; MINUTES=30 SEED=n ACCOUNTS=200
+	@log=$(TARGET)/soak.log; failed=0; \
+	$(TEST) --test faults -- --exact soak::soak --nocapture 2>&1 | tee $$log || failed=1; \
+	grep '^soak: seed=' $$log || failed=1; exit $$failed
+
 .PHONY: generate
 generate: ## Write crds/ and docs/reference/ anew from the code
 	@UPDATE=1 $(TEST) --quiet --test api generated::

@@ -205,3 +205,32 @@ async fn two_clusters_at_one_backend_are_told_apart() {
     assert!(here.backend.group(&ids[1].as_str().into()).await.is_ok());
     assert!(here.backend.role(&ids[2].as_str().into()).await.is_ok());
 }
+
+#[tokio::test]
+async fn killed_when_the_last_group_had_taken_the_access_to_the_tenant_along() {
+    let (_turn, scene) = Scene::private().await;
+    let gate = behind_gate(&scene).await;
+    scene
+        .apply("Group", "bots", json!({"groupName": scene.unique("bots")}))
+        .await;
+    scene.id("kgrp", "bots").await;
+    let spec = |groups: Value| json!({"groups": groups, "tokens": [{"name": "default", "lifetime": "1h"}]});
+    let bots = json!([{"kind": "Group", "name": "bots"}]);
+    scene.apply("ServiceAccount", "ci", spec(bots)).await;
+    let id = scene.id("ksa", "ci").await;
+    hold(&gate, Method::DELETE, "/members/");
+    scene.apply("ServiceAccount", "ci", spec(json!([]))).await;
+    let account = id.as_str().into();
+    scene
+        .wait("the end of its access", async || {
+            is_gone(&scene.backend.access(&account).await).then_some(())
+        })
+        .await;
+    crash(&scene, &gate).await;
+    scene
+        .wait("access again", async || {
+            scene.backend.access(&account).await.ok().map(|_| ())
+        })
+        .await;
+    assert_eq!(scene.id("ksa", "ci").await, id, "no other account");
+}

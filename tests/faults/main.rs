@@ -31,6 +31,7 @@ mod restored;
 mod scale;
 mod secrets;
 mod seen;
+mod soak;
 mod sweep;
 mod tables;
 mod watches;

@@ -47,6 +47,8 @@ pub struct Seen {
     pub published: BTreeSet<String>,
     /// For each entry the most published tokens of it that were alive at the same time.
     pub most: BTreeMap<String, usize>,
+    /// For each entry how many more of them than two are no violation.
+    pub expected: BTreeMap<String, usize>,
     /// Objects whose status was ahead of their spec.
     pub ahead: Vec<String>,
 }
@@ -82,6 +84,13 @@ impl Witness {
     /// This is secret too.
     pub fn know(&self, value: &str) {
         self.seen.lock().unwrap().note_value(value);
+    }
+
+    /// So many urgent replacements fall into one overlap of an entry.
+    pub fn expect(&self, entry: &str, replacements: usize) {
+        let expected = &mut self.seen.lock().unwrap().expected;
+        let most = expected.entry(entry.to_owned()).or_default();
+        *most = replacements.max(*most);
     }
 
     /// What was seen so far.

@@ -89,6 +89,21 @@ async fn find(backend: &Backend, id: &PrincipalId) -> Result<Option<Account>, Er
     }
 }
 
+/// Lets the account that the status names into the tenant again, if there still is one. 1.x takes the access away with the
+/// last group, and whoever had it leave that group may have come no further.
+async fn let_back(pass: &Pass<ServiceAccount>, backend: &Backend) -> Result<bool, Error> {
+    let Some(id) = pass.status.id.clone().filter(|_| !pass.is_suspended()) else {
+        return Ok(false);
+    };
+    pass.context.leadership.guard()?;
+    match backend.client.grant_access(&PrincipalId(id)).await {
+        Ok(_) => Ok(true),
+        // Without that right it is made anew, or its name is found to be taken.
+        Err(client::Error::Gone { .. } | client::Error::Forbidden { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
 fn candidate(account: Account) -> Candidate<Account> {
     Candidate {
         description: account.description.clone(),
@@ -121,7 +136,10 @@ pub(super) async fn have(
     name: &str,
     wanted: &Wanted,
 ) -> Result<(PrincipalId, Age), Stop> {
-    let seen = observe(pass, backend, name).await?;
+    let mut seen = observe(pass, backend, name).await?;
+    if seen.known.is_none() && let_back(pass, backend).await? {
+        seen = observe(pass, backend, name).await?;
+    }
     let standing = plan(pass, backend, name, seen)?;
     if pass.is_suspended() {
         named::suspended(pass);

@@ -1,5 +1,7 @@
 //! Everything that anybody but the readers of Secrets can see.
 
+use std::collections::{BTreeSet, HashMap};
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::api::core::v1::Secret;
@@ -56,11 +58,49 @@ async fn metadata(bench: &Bench) -> String {
     serde_json::to_string(&list.items).unwrap()
 }
 
-/// Whether eight characters in a row of a value, the six apart that the backend itself shows, are in a text, or the value
-/// in base64. What is 15 characters long or more holds one of the pieces whole.
-pub fn is_part_in(value: &str, text: &str) -> bool {
-    let secret = value.as_bytes().get(6..).unwrap_or_default();
-    let mut pieces = secret.chunks_exact(8);
-    let in_clear = pieces.any(|piece| text.contains(&*String::from_utf8_lossy(piece)));
-    in_clear || text.contains(&STANDARD.encode(value))
+/// Parts of values by which a leak is known: each eight characters of a value, the six apart that the backend itself shows,
+/// and the value in base64. What is 15 characters long or more holds one of the first kind whole.
+pub struct Pieces<'a>(HashMap<[u8; LENGTH], Vec<Piece<'a>>>);
+
+const LENGTH: usize = 8;
+
+struct Piece<'a> {
+    value: &'a str,
+    /// What has to stand there, from these eight bytes on.
+    whole: Vec<u8>,
+}
+
+impl<'a> Pieces<'a> {
+    /// Those of these values.
+    pub fn of(values: impl IntoIterator<Item = &'a String>) -> Self {
+        let mut pieces = Self(HashMap::new());
+        for value in values {
+            let secret = value.as_bytes().get(6..).unwrap_or_default();
+            for piece in secret.chunks_exact(LENGTH) {
+                pieces.add(value, piece.to_owned());
+            }
+            pieces.add(value, STANDARD.encode(value).into_bytes());
+        }
+        pieces
+    }
+
+    fn add(&mut self, value: &'a str, whole: Vec<u8>) {
+        if let Some(start) = whole.first_chunk().copied() {
+            let pieces = self.0.entry(start).or_default();
+            pieces.push(Piece { value, whole });
+        }
+    }
+
+    /// The values of which a part is in a text.
+    pub fn found_in(&self, text: &str) -> BTreeSet<&'a str> {
+        let text = text.as_bytes();
+        let mut found = BTreeSet::new();
+        for (place, window) in text.windows(LENGTH).enumerate() {
+            let pieces = window.first_chunk().and_then(|start| self.0.get(start));
+            let pieces = pieces.into_iter().flatten();
+            let there = pieces.filter(|piece| text[place..].starts_with(&piece.whole));
+            found.extend(there.map(|piece| piece.value));
+        }
+        found
+    }
 }

@@ -32,7 +32,7 @@ impl Bench {
     }
 
     /// What is still under way.
-    async fn unrest(&self) -> Vec<String> {
+    pub async fn unrest(&self) -> Vec<String> {
         let mut reasons = Vec::new();
         let mut current = Vec::new();
         for kind in KINDS {

@@ -37,10 +37,19 @@ struct Shared {
 #[derive(Default)]
 struct State {
     /// What each Secret held when it was last looked at.
-    held: BTreeMap<String, String>,
+    held: BTreeMap<String, Held>,
+    /// Uids of objects that were deleted: whatever their Secrets hold ends with them, also what is rotated right then.
+    gone: BTreeSet<String>,
     /// For each Secret the values that somebody broke, until another one works.
     broken: BTreeMap<String, BTreeSet<String>>,
     tally: Tally,
+}
+
+/// A token, and the uid of the object whose Secret holds it.
+#[derive(Clone)]
+struct Held {
+    value: String,
+    owner: String,
 }
 
 /// What they have seen.
@@ -81,9 +90,14 @@ impl Crowd {
     /// Somebody is about to break what a Secret holds: `values`, and what was last read there.
     pub fn breaks(&self, secret: &str, values: impl IntoIterator<Item = String>) {
         let mut state = self.0.state.lock().unwrap();
-        let held = state.held.get(secret).cloned();
+        let held = state.held.get(secret).map(|held| held.value.clone());
         let broken = state.broken.entry(secret.to_owned()).or_default();
         broken.extend(values.into_iter().chain(held));
+    }
+
+    /// Somebody is about to delete the object of this uid.
+    pub fn ends(&self, owner: String) {
+        self.0.state.lock().unwrap().gone.insert(owner);
     }
 
     /// Whether what a Secret holds was broken, and nothing else has worked since.
@@ -96,8 +110,8 @@ impl Crowd {
         self.0.forget();
         self.0.look().await;
         let held = self.0.state.lock().unwrap().held.clone();
-        for (secret, value) in held {
-            self.0.call(&secret, &value).await;
+        for (secret, held) in held {
+            self.0.call(&secret, &held).await;
         }
     }
 
@@ -125,8 +139,8 @@ async fn work(shared: Arc<Shared>, mut random: StdRng) {
             shared.look().await;
             shared.done.store(asked, Ordering::SeqCst);
         }
-        if let Some((secret, value)) = shared.one(&mut random) {
-            shared.call(&secret, &value).await;
+        if let Some((secret, held)) = shared.one(&mut random) {
+            shared.call(&secret, &held).await;
         }
     }
 }
@@ -138,26 +152,32 @@ impl Shared {
             return;
         };
         let found = secrets.items.iter();
-        let found = found.filter_map(|secret| Some((secret.name_any(), value_in(secret)?)));
+        let found = found.filter_map(|secret| Some((secret.name_any(), held_by(secret)?)));
         self.state.lock().unwrap().held.extend(found);
     }
 
     fn forget(&self) {
         let mut state = self.state.lock().unwrap();
         state.broken.clear();
+        state.gone.clear();
         state.held.clear();
     }
 
     /// A Secret and its token.
-    fn one(&self, random: &mut StdRng) -> Option<(String, String)> {
+    fn one(&self, random: &mut StdRng) -> Option<(String, Held)> {
         let held = &self.state.lock().unwrap().held;
         let place = random.random_range(0..held.len().max(1));
-        let (secret, value) = held.iter().nth(place)?;
-        Some((secret.clone(), value.clone()))
+        let (secret, held) = held.iter().nth(place)?;
+        Some((secret.clone(), held.clone()))
     }
 
-    async fn call(&self, secret: &str, value: &str) {
-        let answer = self.http.get(&self.url).bearer_auth(value).send().await;
+    async fn call(&self, secret: &str, held: &Held) {
+        let answer = self
+            .http
+            .get(&self.url)
+            .bearer_auth(&held.value)
+            .send()
+            .await;
         let status = answer.map_or(0, |answer| answer.status().as_u16());
         let now = match status {
             401 => self.secrets.get_opt(secret).await.ok(),
@@ -166,8 +186,8 @@ impl Shared {
         let mut state = self.state.lock().unwrap();
         state.tally.calls += 1;
         match status {
-            200 => state.works(secret, value),
-            401 => state.refused(secret, value, now.flatten().as_ref()),
+            200 => state.works(secret, &held.value),
+            401 => state.refused(secret, held, now.flatten().as_ref()),
             _ => {}
         }
     }
@@ -181,12 +201,14 @@ impl State {
         }
     }
 
-    fn refused(&mut self, secret: &str, value: &str, now: Option<&Secret>) {
+    fn refused(&mut self, secret: &str, used: &Held, now: Option<&Secret>) {
+        let value = used.value.as_str();
         if now.is_none() {
             self.held.remove(secret);
         }
         let broken = self.broken.get(secret);
-        if broken.is_some_and(|broken| broken.contains(value)) {
+        let is_gone = self.gone.contains(&used.owner);
+        if is_gone || broken.is_some_and(|broken| broken.contains(value)) {
             self.tally.explained += 1;
             return;
         }
@@ -198,6 +220,13 @@ impl State {
         let refusal = format!("{secret} with {}…: {held}", start_of(value));
         self.tally.unexplained.push(refusal);
     }
+}
+
+fn held_by(secret: &Secret) -> Option<Held> {
+    let value = value_in(secret)?;
+    let owner = secret.owner_references().first();
+    let owner = owner.map(|owner| owner.uid.clone()).unwrap_or_default();
+    Some(Held { value, owner })
 }
 
 /// The token that a Secret holds.

@@ -145,6 +145,10 @@ impl<'a> Soak<'a> {
 
     async fn delete(&mut self, kind: &'static str, name: &str) {
         self.owed.retain(|owed| owed.1 != name);
+        let there = self.bench.get(kind, name).await;
+        if let Some(uid) = there["metadata"]["uid"].as_str() {
+            self.crowd.ends(uid.to_owned());
+        }
         let api = self.bench.api(kind);
         // It may not be there yet.
         let _ = api.delete(name, &DeleteParams::default()).await;

@@ -52,8 +52,8 @@ async fn each_violation_is_found() {
     let account = bench.account("ci").await;
     let consumer = bench.consume("ci-default").await;
     bench.judge().await;
-    let (found, ()) = tokio::join!(bench.unquiet(), write_as_operator(&bench));
-    tells(&found, "I5", "serviceaccounts/ci");
+    let (found, ()) = tokio::join!(bench.writes_during(1), write_as_operator(&bench));
+    tells(&found, "patch", "serviceaccounts/ci");
 
     trespass(&bench).await;
     tells(&bench.trespasses(Allowance::default()), "I7", "pods");

@@ -4,19 +4,7 @@ use kube::ResourceExt;
 
 use crate::bench::Bench;
 
-/// So many renewals of the Lease are waited for.
-const RENEWALS: usize = 3;
-
 impl Bench {
-    /// What is written while nothing is to be done.
-    pub(super) async fn unquiet(&self) -> Vec<String> {
-        let writes = self.writes_during(RENEWALS).await;
-        writes
-            .iter()
-            .map(|write| format!("I5: {write} at rest"))
-            .collect()
-    }
-
     /// What the operator writes, and whoever changes at the backend, while the Lease is renewed so often.
     pub(super) async fn writes_during(&self, renewals: usize) -> Vec<String> {
         let audit = self.plane().audit();

@@ -25,8 +25,8 @@ use self::shape::USERS;
 use crate::bench::Bench;
 use crate::scale::seed;
 
-/// Half a minute, so that each run of the tests has one.
-const MINUTES: f64 = 0.5;
+/// Some seconds, so that each run of the tests has one.
+const MINUTES: f64 = 0.1;
 
 const ACCOUNTS: usize = 40;
 

@@ -90,8 +90,7 @@ impl Kind for ApiToken {
         let (owner, name) = match owner {
             Err(Stop::Blocked(refused)) if refused.is_refusal() => {
                 pass.findings.extend(status::refusal(&refused));
-                // Once in a token's life, and large.
-                Box::pin(run_out(pass, backend)).await?;
+                run_out(pass, backend).await?;
                 return Err(refused.into());
             }
             owner => owner?,

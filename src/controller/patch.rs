@@ -1,9 +1,9 @@
-//! The smallest patch that writes a status.
+//! How objects are written: with what parameters, and a status by the smallest patch.
 
 use std::fmt::Debug;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::object::HasStatus;
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
@@ -17,6 +17,27 @@ use super::status::news;
 use crate::api::instance::InstanceStatus;
 use crate::api::names::FIELD_MANAGER;
 use crate::api::revocation::RevocationStatus;
+
+/// How an object of ours is created or replaced.
+#[must_use]
+pub fn creation() -> PostParams {
+    PostParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        ..PostParams::default()
+    }
+}
+
+/// Deletes this very object; with a version, only as it was then.
+#[must_use]
+pub fn exactly(uid: Option<String>, resource_version: Option<String>) -> DeleteParams {
+    DeleteParams {
+        preconditions: Some(Preconditions {
+            uid,
+            resource_version,
+        }),
+        ..DeleteParams::default()
+    }
+}
 
 /// A status with conditions.
 pub trait HasConditions {

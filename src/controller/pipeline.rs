@@ -177,7 +177,7 @@ async fn conclude<K: Kind>(pass: &mut Pass<K>, stop: Option<Stop>) -> (Outcome, 
     (Outcome::Done, action)
 }
 
-fn retry(context: &Context, key: &Key, error: &Error) -> Action {
+pub(super) fn retry(context: &Context, key: &Key, error: &Error) -> Action {
     Action::requeue(pause(context, key, error))
 }
 

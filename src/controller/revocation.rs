@@ -5,13 +5,12 @@ mod owed;
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
-use kube::api::{Api, DeleteParams, Preconditions};
+use kube::api::Api;
 use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
 use tokio::time::Instant;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 pub use hand_over::{outlive, restored};
 pub use owed::{Owed, object_of};
@@ -20,8 +19,8 @@ use super::context::{Context, name_of, namespace_of};
 use super::error::Error;
 use super::kind::{Kind, Pass, instance_key};
 use super::outcome::{Blocked, Stop};
-use super::patch::write_status;
-use super::pipeline::note;
+use super::patch::{exactly, write_status};
+use super::pipeline::{note, retry};
 use super::referrers::{Key, KindName};
 use super::status::{self, TokensLive};
 use crate::api::condition::Reason;
@@ -97,14 +96,7 @@ fn not_yet(instance: &Key) -> Blocked {
 /// The duty is done.
 async fn dismiss(context: &Context, duty: &Revocation) -> Result<(), Stop> {
     let api: Api<Revocation> = Api::namespaced(context.client.clone(), &context.settings.namespace);
-    let parameters = DeleteParams {
-        preconditions: Some(Preconditions {
-            uid: duty.uid(),
-            ..Preconditions::default()
-        }),
-        ..DeleteParams::default()
-    };
-    let name = duty.name_any();
+    let (parameters, name) = (exactly(duty.uid(), None), duty.name_any());
     let delete = api.delete(&name, &parameters);
     match context.change("delete the Revocation", delete).await {
         Err(error) if !error.is_not_found() => Err(error.into()),
@@ -123,15 +115,7 @@ async fn wait(context: &Context, key: &Key, duty: &Revocation, stop: Stop) -> (O
         return (Outcome::Deferred, Action::requeue(context.recheck()));
     };
     context.metrics.failed(KIND, error.reason().as_str());
-    (Outcome::Failed, Action::requeue(pause(context, key, error)))
-}
-
-fn pause(context: &Context, key: &Key, error: &Error) -> Duration {
-    let failures = context.memory.failed(key);
-    let pause = error.retry_after(failures, rand::random());
-    let reason = error.reason();
-    warn!(object = %key, %reason, failures, ?pause, "{error}");
-    pause
+    (Outcome::Failed, retry(context, key, error))
 }
 
 async fn tell(context: &Context, key: &Key, duty: &Revocation, stop: &Stop) -> Result<(), Error> {

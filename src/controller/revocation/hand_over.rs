@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
-use kube::api::{Api, PostParams};
+use kube::api::Api;
 use kube::runtime::events::{Event, EventType};
 use kube::{Resource, core::ObjectMeta};
 use serde_json::{Map, Value, json};
@@ -12,12 +12,11 @@ use tracing::info;
 
 use crate::api::Revocation;
 use crate::api::condition::Reason;
-use crate::api::names::FIELD_MANAGER;
 use crate::api::revocation::{Departed, Former, RevocationSpec};
 use crate::controller::error::Error;
 use crate::controller::kind::{Kind, Pass};
 use crate::controller::outcome::{Blocked, Down, Stop};
-use crate::controller::patch::to_json;
+use crate::controller::patch::{creation, to_json};
 
 /// Annotations that an object's end may need.
 const OURS: &str = "kestra-iam.dev/";
@@ -82,10 +81,7 @@ async fn hand_over<K: Kind>(pass: &Pass<K>, because: &Stop) -> Result<(), Error>
     let duty = duty(pass)?;
     let name = duty.name_any();
     let api: Api<Revocation> = Api::namespaced(context.client.clone(), &context.settings.namespace);
-    let parameters = PostParams {
-        field_manager: Some(FIELD_MANAGER.to_owned()),
-        ..PostParams::default()
-    };
+    let parameters = creation();
     let create = api.create(&parameters, &duty);
     let created = match context.change("write the Revocation", create).await {
         Err(error) if error.is_conflict() => None,

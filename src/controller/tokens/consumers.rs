@@ -155,7 +155,7 @@ impl<K: TokenHolder> Round<'_, K> {
             names.join(", ")
         };
         let label = self.entry.label();
-        let running = named(|it| matches!(it, Rollout::Running | Rollout::Outdated));
+        let running = named(Rollout::lags);
         let unknown = named(|it| it == Rollout::Unknown);
         let (reason, message) = if !unknown.is_empty() {
             let message = format!(

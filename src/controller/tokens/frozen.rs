@@ -1,12 +1,13 @@
 //! Secrets that somebody made immutable: they take no new value, so they are deleted and made anew.
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{DeleteParams, PostParams, Preconditions};
+use kube::api::PostParams;
 
 use super::round::Round;
 use super::{TokenHolder, secret};
 use crate::api::condition::Reason;
 use crate::controller::error::Error;
+use crate::controller::patch::exactly;
 
 impl<K: TokenHolder> Round<'_, K> {
     /// Whether the very Secret that was seen is immutable, which its metadata do not tell.
@@ -34,13 +35,8 @@ impl<K: TokenHolder> Round<'_, K> {
             secret::api(context, self.pass.namespace()),
             self.entry.dressing.name,
         );
-        let deletion = DeleteParams {
-            preconditions: Some(Preconditions {
-                uid: secret.metadata.uid.take(),
-                resource_version: secret.metadata.resource_version.take(),
-            }),
-            ..DeleteParams::default()
-        };
+        let metadata = &mut secret.metadata;
+        let deletion = exactly(metadata.uid.take(), metadata.resource_version.take());
         let delete = api.delete(name, &deletion);
         secret::change(context, "delete the immutable Secret", delete).await?;
         secret.metadata.creation_timestamp = None;

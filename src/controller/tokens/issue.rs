@@ -41,8 +41,7 @@ impl<K: TokenHolder> Round<'_, K> {
                 return Ok(());
             }
         }
-        // Rare and large: each pass would carry the room for it along.
-        let outcome = Box::pin(self.mint(issue)).await;
+        let outcome = self.mint(issue).await;
         if let Err(stop) = &outcome {
             self.tell_failure(stop);
         }
@@ -50,7 +49,7 @@ impl<K: TokenHolder> Round<'_, K> {
     }
 
     async fn mint(&mut self, issue: &Issue) -> Result<(), Stop> {
-        Box::pin(self.rehearse(issue)).await?;
+        self.rehearse(issue).await?;
         let wanted = self.wanted(issue);
         self.guard()?;
         let owner = self.ledger.owner();

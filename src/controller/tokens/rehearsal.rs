@@ -2,10 +2,11 @@
 
 use kube::api::PostParams;
 
+use super::TokenHolder;
 use super::round::Round;
-use super::{TokenHolder, secret};
 use crate::api::condition::Reason;
 use crate::controller::error::Error;
+use crate::controller::patch::creation;
 use crate::iam::model::TokenValue;
 use crate::plan::token::{Current, Issue};
 
@@ -25,7 +26,7 @@ impl<K: TokenHolder> Round<'_, K> {
         let secret = self.dressed(&history, &TokenValue::new(STAND_IN.to_owned()), None)?;
         let parameters = PostParams {
             dry_run: true,
-            ..secret::parameters()
+            ..creation()
         };
         match self.write(secret, &parameters).await {
             // The publish itself finds out who wrote meanwhile.

@@ -1,7 +1,6 @@
 //! Entries that the spec does not have any more, and Secrets that an entry left for another name.
 
 use jiff::{SignedDuration, Timestamp};
-use kube::api::{DeleteParams, Preconditions};
 use kube::core::ObjectMeta;
 use kube::runtime::reflector::ObjectRef;
 use tracing::info;
@@ -16,6 +15,7 @@ use crate::controller::backend::Backend;
 use crate::controller::error::Error;
 use crate::controller::kind::{Kind, Pass};
 use crate::controller::outcome::Stop;
+use crate::controller::patch::exactly;
 use crate::iam::model::TokenId;
 use crate::plan::token::{History, Listed, SecretSeen};
 
@@ -300,13 +300,7 @@ async fn delete<K: Kind>(pass: &Pass<K>, entry: &str, metadata: &ObjectMeta) -> 
     let Some(now) = now.filter(|now| secret::is_of(pass, entry, now)) else {
         return Ok(());
     };
-    let parameters = DeleteParams {
-        preconditions: Some(Preconditions {
-            uid: now.uid,
-            resource_version: now.resource_version,
-        }),
-        ..DeleteParams::default()
-    };
+    let parameters = exactly(now.uid, now.resource_version);
     let api = secret::api(context, pass.namespace());
     let delete = api.delete(name, &parameters);
     match secret::change(context, "delete the Secret", delete).await {

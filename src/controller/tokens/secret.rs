@@ -14,6 +14,7 @@ use crate::controller::context::Context;
 use crate::controller::error::Error;
 use crate::controller::kind::{Kind, Pass};
 use crate::controller::outcome::Stop;
+use crate::controller::patch::creation;
 use crate::iam::model::TokenValue;
 use crate::plan::token::{History, Recorded, SecretSeen};
 
@@ -105,14 +106,6 @@ pub(super) async fn change<T>(
     changed.map_err(Error::without_quotes)
 }
 
-/// How Secrets are written.
-pub(super) fn parameters() -> PostParams {
-    PostParams {
-        field_manager: Some(FIELD_MANAGER.to_owned()),
-        ..PostParams::default()
-    }
-}
-
 /// A Secret with its values, as it is now. They must not outlive the pass.
 pub(super) async fn read(
     context: &Context,
@@ -179,7 +172,7 @@ impl<K: TokenHolder> Round<'_, K> {
         previous: Option<&TokenValue>,
     ) -> Result<ObjectMeta, Error> {
         let secret = self.dressed(history, value, previous)?;
-        self.write(secret, &parameters()).await
+        self.write(secret, &creation()).await
     }
 
     /// Creates this Secret, or replaces exactly the one that was seen; with a dry run neither.
@@ -195,8 +188,7 @@ impl<K: TokenHolder> Round<'_, K> {
                 let replace = api.replace(self.entry.dressing.name, parameters, &secret);
                 match change(context, WRITE, replace).await {
                     Err(error) if error.is_invalid() && self.is_frozen().await? => {
-                        // So rare that the common way is not to carry its size.
-                        Box::pin(self.make_anew(secret, parameters)).await
+                        self.make_anew(secret, parameters).await
                     }
                     written => written,
                 }

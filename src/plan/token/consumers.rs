@@ -28,6 +28,14 @@ pub enum Rollout {
     Unknown,
 }
 
+impl Rollout {
+    /// Whether pods with an older token run that will go.
+    #[must_use]
+    pub const fn lags(self) -> bool {
+        matches!(self, Self::Running | Self::Outdated)
+    }
+}
+
 /// A pod of a workload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pod {
@@ -77,8 +85,8 @@ pub(super) fn outdated(seen: &Observed) -> Option<&Workload> {
     Some(&outdated.workload)
 }
 
-/// Whether pods with an older token run that will go.
+/// Whether any workload lags.
 pub(super) fn lag(seen: &Observed) -> bool {
     let mut consumers = seen.consumers.iter().flatten();
-    consumers.any(|consumer| matches!(consumer.rollout, Rollout::Running | Rollout::Outdated))
+    consumers.any(|consumer| consumer.rollout.lags())
 }

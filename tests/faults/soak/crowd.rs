@@ -14,6 +14,8 @@ use rand::{RngExt, SeedableRng};
 use testbed::wait_for;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::witness::HISTORY;
+
 /// Twenty calls a second.
 const PAUSE: Duration = Duration::from_millis(50);
 /// After so many calls they look again at their Secrets, as mounted files follow them: with a delay.
@@ -178,6 +180,7 @@ impl Shared {
             .bearer_auth(&held.value)
             .send()
             .await;
+        let at = answer.as_ref().ok().and_then(server_time);
         let status = answer.map_or(0, |answer| answer.status().as_u16());
         let now = match status {
             401 => self.secrets.get_opt(secret).await.ok(),
@@ -187,7 +190,7 @@ impl Shared {
         state.tally.calls += 1;
         match status {
             200 => state.works(secret, &held.value),
-            401 => state.refused(secret, held, now.flatten().as_ref()),
+            401 => state.refused(secret, held, now.flatten().as_ref(), at.as_deref()),
             _ => {}
         }
     }
@@ -201,7 +204,7 @@ impl State {
         }
     }
 
-    fn refused(&mut self, secret: &str, used: &Held, now: Option<&Secret>) {
+    fn refused(&mut self, secret: &str, used: &Held, now: Option<&Secret>, at: Option<&str>) {
         let value = used.value.as_str();
         if now.is_none() {
             self.held.remove(secret);
@@ -217,9 +220,19 @@ impl State {
             Some(held) => format!("the Secret holds {}… by now", start_of(&held)),
             None => "the Secret holds none".to_owned(),
         };
-        let refusal = format!("{secret} with {}…: {held}", start_of(value));
+        let at = at.unwrap_or("an unknown time");
+        let annotations = now.map(|secret| secret.annotations().get(HISTORY));
+        let refusal = format!(
+            "{secret} with {}… at {at}: {held}, its history says {annotations:?}",
+            start_of(value)
+        );
         self.tally.unexplained.push(refusal);
     }
+}
+
+fn server_time(answer: &reqwest::Response) -> Option<String> {
+    let date = answer.headers().get("date")?;
+    date.to_str().ok().map(str::to_owned)
 }
 
 fn held_by(secret: &Secret) -> Option<Held> {

@@ -9,7 +9,7 @@ use kube::ResourceExt;
 use super::backend::Backend;
 use super::context::namespace_of;
 use super::error::Error;
-use super::kind::{Kind, Pass};
+use super::kind::{Kind, Known, Pass};
 use super::named;
 use super::outcome::{Blocked, Stop};
 use super::quota;
@@ -70,6 +70,17 @@ impl Kind for ApiToken {
             .as_ref()
             .and_then(|token| token.expiration_time.as_ref());
         expires.map(|time| time.0).into_iter().collect()
+    }
+
+    fn tokens(&self) -> Vec<Known<'_>> {
+        let status = self.status.as_ref();
+        let token = status.and_then(|status| status.token.as_ref());
+        let token = token.map(|token| Known {
+            entry: ENTRY,
+            token,
+            requests: requests(self),
+        });
+        token.into_iter().collect()
     }
 
     fn referents(&self) -> HashSet<Key> {
@@ -230,7 +241,6 @@ async fn keep(
 ) -> Result<(), Stop> {
     let spec = pass.object.spec.clone();
     let secret_name = spec.secret_name(pass.name());
-    let annotation = |name: &str| pass.object.annotations().get(name).cloned();
     let policy = tokens::policy(&pass.context.settings, backend, &spec.token);
     let entry = Entry {
         owner_name: name,
@@ -244,16 +254,21 @@ async fn keep(
             url: &backend.url,
             tenant: backend.client.tenant(),
         },
-        requests: Requests {
-            rotate: annotation(ROTATE_REQUESTED_AT),
-            compromised: annotation(COMPROMISED),
-        },
+        requests: requests(&pass.object),
         activity,
     };
     let ledger = &mut Ledger::of(owner);
     let result = tokens::keep(pass, backend, ledger, entry).await;
     pass.status.expires = token_status::expires(&pass.status.token);
     result
+}
+
+fn requests(object: &ApiToken) -> Requests {
+    let annotation = |name: &str| object.annotations().get(name).cloned();
+    Requests {
+        rotate: annotation(ROTATE_REQUESTED_AT),
+        compromised: annotation(COMPROMISED),
+    }
 }
 
 /// Whose tokens are to be revoked when the object goes: who was written down, for the account may be gone.

@@ -25,6 +25,7 @@ use super::referrers::{Key, KindName, Referrers, Wakers};
 use super::revocation::Owed;
 use super::secret_index::SecretIndex;
 use super::settings::Settings;
+use super::turns::Turns;
 use crate::api::condition::ConditionType;
 use crate::api::instance::AllowedNamespaces;
 use crate::api::{ApiToken, ClusterInstance, Group, Instance, Role, RoleBinding, ServiceAccount};
@@ -54,6 +55,8 @@ pub struct Context {
     pub referrers: Referrers,
     /// How objects are woken.
     pub wakers: Wakers,
+    /// Whose turn it is.
+    pub turns: Turns,
     /// What is remembered between passes.
     pub memory: Memory,
     /// Who has a place for tokens in its namespace.

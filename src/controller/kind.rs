@@ -21,7 +21,9 @@ use crate::api::condition::{Finding, Reason};
 use crate::api::policy::DeletionPolicy;
 use crate::api::reference::{InstanceKind, InstanceRef};
 use crate::api::revocation::DepartedKind;
+use crate::api::token_status::TokenStatus;
 use crate::plan::mark::{Mark, Object};
+use crate::plan::token::Requests;
 
 /// A kind that lives at a backend. Each of them observes, plans and applies; `super::status` makes the status of how the
 /// pass ended (docs/decisions/0014).
@@ -57,6 +59,10 @@ pub trait Kind:
     fn identity(status: &Self::Status) -> Option<String>;
     /// When the tokens that a status names expire.
     fn expirations(status: &Self::Status) -> Vec<Timestamp>;
+    /// The tokens that its status names, and what is asked for each; none for a kind without tokens.
+    fn tokens(&self) -> Vec<Known<'_>> {
+        Vec::new()
+    }
     /// The objects of its namespace that it refers to.
     fn referents(&self) -> HashSet<Key>;
 
@@ -72,6 +78,17 @@ pub trait Kind:
     ) -> impl Future<Output = Result<(), Stop>> + Send;
     /// Lets go of what stays behind under `deletionPolicy: Orphan`.
     fn orphan(pass: &mut Pass<Self>) -> impl Future<Output = Result<(), Stop>> + Send;
+}
+
+/// A token that a status names.
+#[derive(Debug)]
+pub struct Known<'s> {
+    /// The entry that it is for; empty for an `ApiToken`.
+    pub entry: &'s str,
+    /// What the status says of it.
+    pub token: &'s TokenStatus,
+    /// What the object's annotations ask for it.
+    pub requests: Requests,
 }
 
 /// One pass over one object.

@@ -96,6 +96,12 @@ impl Memory {
         is_news
     }
 
+    /// Whether an object was seen and not forgotten.
+    #[must_use]
+    pub fn is_identified(&self, key: &Key) -> bool {
+        self.lock().identities.contains_key(key)
+    }
+
     /// All objects of a kind that were seen and not forgotten.
     #[must_use]
     pub fn identified(&self, kind: KindName) -> Vec<Key> {

@@ -29,6 +29,8 @@ mod settings;
 mod status;
 mod tasks;
 mod tokens;
+mod turns;
+mod urgency;
 mod watch;
 
 pub use crate::plan::mark::Cluster;

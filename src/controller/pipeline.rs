@@ -14,12 +14,13 @@ use tracing::{debug, info, warn};
 use super::backend::Backend;
 use super::context::{Context, namespace_of};
 use super::error::Error;
-use super::kind::{Kind, Pass, key_of};
+use super::kind::{Kind, Pass, instance_key, key_of};
 use super::outcome::{Blocked, Down, Stop};
 use super::patch::{status_patch, to_json};
 use super::referrers::{Key, KindName};
 use super::revocation;
 use super::status::{self, TokensLive};
+use super::urgency;
 use crate::api::condition::Reason;
 use crate::api::names::{FIELD_MANAGER, FINALIZER};
 use crate::api::policy::DeletionPolicy;
@@ -30,9 +31,14 @@ pub(super) async fn reconcile<K: Kind>(
     object: Arc<K>,
     context: Arc<Context>,
 ) -> Result<Action, std::convert::Infallible> {
-    let started = Instant::now();
     context.stores.filled().await;
     let key = key_of(&*object);
+    let instance = instance_key(object.instance_ref(), &key.namespace);
+    let urgency = urgency::of(&context, &*object);
+    let Some(_turn) = context.turns.take(instance, &key, urgency) else {
+        return Ok(park(&context, &key));
+    };
+    let started = Instant::now();
     let api = Api::namespaced(context.client.clone(), &key.namespace);
     let object = match context.freshest(&key, &*object, api).await {
         Ok(Some(object)) => object,
@@ -59,6 +65,15 @@ pub(super) async fn reconcile<K: Kind>(
         .metrics
         .reconciled(K::NAME.metric(), outcome, started.elapsed());
     Ok(action)
+}
+
+/// It is woken when its turn comes. One that went meanwhile would never come.
+fn park(context: &Context, key: &Key) -> Action {
+    if context.memory.is_identified(key) {
+        return Action::requeue(context.recheck());
+    }
+    context.turns.forget(key);
+    Action::await_change()
 }
 
 async fn live<K: Kind>(pass: &mut Pass<K>) -> (Outcome, Action) {

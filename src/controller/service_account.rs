@@ -14,7 +14,7 @@ use self::tokens::Holder;
 use super::backend::Backend;
 use super::context::namespace_of;
 use super::grants::Granter;
-use super::kind::{Kind, Pass};
+use super::kind::{Kind, Known, Pass};
 use super::outcome::Stop;
 use super::quota;
 use super::referrers::{Key, KindName};
@@ -67,6 +67,16 @@ impl Kind for ServiceAccount {
         tokens
             .filter_map(|entry| Some(entry.token.expiration_time.as_ref()?.0))
             .collect()
+    }
+
+    fn tokens(&self) -> Vec<Known<'_>> {
+        let tokens = self.status.iter().flat_map(|status| &status.tokens);
+        let tokens = tokens.map(|TokenEntryStatus { name, token }| Known {
+            entry: name,
+            token,
+            requests: tokens::requests(self, name),
+        });
+        tokens.collect()
     }
 
     fn referents(&self) -> HashSet<Key> {

@@ -37,6 +37,7 @@ use super::revocation::{Owed, object_of};
 use super::secret_index::SecretIndex;
 use super::settings::Settings;
 use super::tasks::Tasks;
+use super::turns::Turns;
 use super::{instance, pipeline, revocation};
 use crate::api::Revocation;
 use crate::api::names::{ACKNOWLEDGED_UUID, COMPROMISED, FIELD_MANAGER, ROTATE_REQUESTED_AT};
@@ -92,12 +93,13 @@ pub fn start(parts: Parts) -> Tasks {
     let context = Arc::new(Context {
         recorder: Recorder::new(client.clone(), reporter),
         client,
-        settings,
         clock,
         leadership,
         backends: Backends::default(),
         referrers: Referrers::default(),
+        turns: Turns::new(settings.concurrency, wakers.clone(), metrics.clone()),
         wakers,
+        settings,
         memory: Memory::default(),
         places: Places::default(),
         stores: feeds.stores(),
@@ -217,7 +219,7 @@ impl Shared<'_> {
     {
         let (context, stop) = (Arc::clone(self.context), self.stop.clone());
         let config = Config::default()
-            .concurrency(context.settings.concurrency)
+            .concurrency(context.settings.concurrency.saturating_mul(2))
             .debounce(DEBOUNCE);
         let controller = Controller::for_stream(changed, store)
             .with_config(config)
@@ -307,6 +309,7 @@ fn forget(context: &Context, key: &Key) {
     context.wake_referrers(key);
     context.referrers.forget(key);
     context.memory.forget(key);
+    context.turns.forget(key);
     context.metrics.expires(&key.to_string(), None);
     for waiting in context.places.gone(key) {
         context.wakers.wake(&waiting);

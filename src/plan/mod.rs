@@ -8,3 +8,4 @@ pub mod mark;
 pub mod role;
 pub mod standing;
 pub mod token;
+pub mod urgency;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use testbed::gate::{Answer, Verdict};
+use testbed::gate::{Answer, Verdict, When};
 
 use crate::bench::brisk;
 use crate::gated::Gated;
@@ -142,6 +142,73 @@ async fn fault_62_operator_away_for_longer_than_the_margin() {
     broken.take_back().await;
     gated.judge().await;
     assert_eq!(gated.issues(), 2 * names.len(), "one each");
+}
+
+/// In the order of their ends another one than in that of their names; all are due after ninety minutes.
+const LIFETIMES: [(&str, &str); 5] = [
+    ("a", "116m"),
+    ("b", "104m"),
+    ("c", "112m"),
+    ("d", "100m"),
+    ("e", "108m"),
+];
+
+#[tokio::test]
+async fn fault_62_the_soonest_end_goes_first() {
+    let patient = json!({"timeouts": {"request": "10m"}});
+    let gated = Gated::with(&["--concurrency=1"], patient).await;
+    let mut ids = Vec::new();
+    for (name, lifetime) in LIFETIMES {
+        let spec = json!({"tokens": [{"name": "default", "lifetime": lifetime}]});
+        ids.push((gated.account_with(name, spec).await, name));
+    }
+    let consumer = gated.consume("d-default").await;
+    consumer.calls(5).await;
+    let held = gated.iam.rule(
+        When::any().path("*/service-accounts/*").times(1),
+        Verdict::HoldBefore,
+    );
+    let before = gated.iam.mark();
+    gated.advance(Duration::from_mins(90)).await;
+    held.reached(1).await.unwrap();
+    gated
+        .apply(KIND, "new", json!({"tokens": [brisk("default")]}))
+        .await;
+    let waiting = format!(
+        "kestra_iam_objects_waiting{{instance=\"{}\",kind=\"{KIND}\"}} 5\n",
+        gated.instance
+    );
+    let look = async || {
+        let (_, metrics) = gated.operator().get("/metrics").await?;
+        metrics.contains(&waiting).then_some(())
+    };
+    gated.wait("all others to wait", look).await;
+    held.lift();
+    ids.push((gated.id(KIND, "new").await, "new"));
+    for (name, _) in LIFETIMES {
+        let is_replaced = |entry: &Value| entry["generation"] == 2;
+        gated
+            .entry((name, "default"), "is replaced", is_replaced)
+            .await;
+    }
+    let requests = gated.iam.requests().split_off(before);
+    let first_write = |id: &str| {
+        let mut requests = requests.iter();
+        requests.position(|request| request.is_write() && request.path.contains(id))
+    };
+    let held = |id: &str| {
+        requests
+            .iter()
+            .position(|request| request.path.contains(id))
+    };
+    let first = ids.iter().min_by_key(|(id, _)| held(id)).unwrap().1;
+    ids.sort_by_key(|(id, _)| first_write(id));
+    let order = ids.iter().map(|(_, name)| *name);
+    let order: Vec<_> = order.filter(|name| *name != first).collect();
+    let expected = ["d", "b", "e", "c", "a", "new"];
+    let expected: Vec<_> = expected.into_iter().filter(|name| *name != first).collect();
+    assert_eq!(order, expected, "after {first}, which was held");
+    gated.judge().await;
 }
 
 #[tokio::test]

@@ -119,7 +119,7 @@ pub struct Scope {
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Pace")]
 pub struct Pace {
-    /// How many objects of each kind are worked on at once.
+    /// How many objects of each kind are worked on at once, for each instance; the most urgent go first.
     #[arg(
         long, env = "KESTRA_IAM_CONCURRENCY", value_name = "COUNT", default_value = "16",
         value_parser = clap::value_parser!(u16).range(1..=1000)

@@ -169,7 +169,7 @@ async fn remove_others(
 }
 
 /// What the annotations ask for, as far as it concerns this entry: `<entry>=<value>` is for one, anything else for all.
-fn requests(object: &ServiceAccount, entry: &str) -> Requests {
+pub(super) fn requests(object: &ServiceAccount, entry: &str) -> Requests {
     let asked = |annotation: &str| {
         let value = object.annotations().get(annotation)?;
         match value.split_once('=') {

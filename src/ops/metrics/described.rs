@@ -99,6 +99,12 @@ pub(super) const SOONEST_EXPIRY: Described = Described {
     help: "When the first of all published tokens expires, in Unix seconds; absent when none does",
     labels: &[],
 };
+pub(super) const OBJECTS_WAITING: Described = Described {
+    name: "kestra_iam_objects_waiting",
+    kind: "gauge",
+    help: "Custom resources that wait for their turn at an instance",
+    labels: &[INSTANCE, KIND],
+};
 pub(super) const REVOCATIONS_OWED: Described = Described {
     name: "kestra_iam_revocations_owed",
     kind: "gauge",
@@ -133,6 +139,7 @@ pub const ALL: &[Described] = &[
     TOKENS_ROTATED,
     TOKENS_REVOKED,
     SOONEST_EXPIRY,
+    OBJECTS_WAITING,
     REVOCATIONS_OWED,
     BACKEND_REQUESTS,
     LEADER,

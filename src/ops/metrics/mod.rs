@@ -20,7 +20,7 @@ use prometheus_client::registry::{Metric, Registry};
 pub use described::{ALL, Described, Label};
 use expiry::Expiries;
 pub use labels::{Answer, Kind, Outcome};
-use labels::{Instance, OfBuild, OfError, OfKind, OfPass, OfRequest, OfToken};
+use labels::{Instance, OfBuild, OfError, OfKind, OfLine, OfPass, OfRequest, OfToken};
 
 /// The process's metrics. Clones share them.
 #[derive(Clone)]
@@ -34,6 +34,7 @@ struct Inner {
     rotated: Family<OfToken, Counter>,
     revoked: Family<OfToken, Counter>,
     requests: Family<OfRequest, Counter>,
+    waiting: Family<OfLine, Gauge>,
     owed: Gauge,
     leader: Gauge,
     expiries: Expiries,
@@ -68,6 +69,7 @@ impl Metrics {
                 described::BACKEND_REQUESTS,
                 Family::default(),
             ),
+            waiting: register(&mut registry, described::OBJECTS_WAITING, Family::default()),
             owed: register(&mut registry, described::REVOCATIONS_OWED, Gauge::default()),
             leader: register(&mut registry, described::LEADER, Gauge::default()),
             expiries,
@@ -130,6 +132,16 @@ impl Metrics {
     /// object is gone.
     pub fn expires(&self, object: &str, soonest: Option<Timestamp>) {
         self.0.expiries.set(object, soonest);
+    }
+
+    /// So many objects of a kind wait for their turn at an instance.
+    pub fn waits(&self, instance: &str, kind: Kind, waiting: usize) {
+        let labels = OfLine {
+            instance: Instance::from(instance),
+            kind,
+        };
+        let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);
+        self.0.waiting.get_or_create(&labels).set(waiting);
     }
 
     /// So many deleted objects have left something that is still to be removed.
@@ -201,6 +213,7 @@ mod tests {
         metrics.rotated("default", "NotDue");
         metrics.revoked("team-a/own", "Compromised");
         metrics.answered("default", Answer::Throttled, 1);
+        metrics.waits("default", Kind::ServiceAccount, 3);
         metrics.expires("uid-1", Some(Timestamp::UNIX_EPOCH));
         metrics.leads(Leads::Yes);
         metrics

@@ -124,8 +124,14 @@ async fn a_name_that_two_roles_have_is_nobodys() {
     let two = scene.role_by_hand(&name, all).await;
     let spec = json!({"roles": [{"kind": "External", "name": name}]});
     scene.apply("ServiceAccount", "ci", spec).await;
-    let said = scene.complaint("ksa", "ci", "ReferenceNotFound").await;
-    assert!(said.contains("more than one"), "{said}");
+    // Before the sweep there is none of that name.
+    let is_told = |object: &Value| {
+        let message = find(object, "Ready")["message"].clone();
+        message
+            .as_str()
+            .is_some_and(|said| said.contains("more than one"))
+    };
+    scene.until("ksa", "ci", "is told of both", is_told).await;
     scene.backend.delete_role(&two.id).await.unwrap();
     let account = principal(&scene.id("ksa", "ci").await);
     let bindings = scene.backend.bindings_of(&account).await.unwrap();

@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
@@ -183,15 +184,25 @@ pub(super) async fn await_api_server(
     } = files;
     kubeconfig::write(&files.admin_kubeconfig(), url, &files.ca(), admin_token)?;
     kubeconfig::write(&files.manager_kubeconfig(), url, &files.ca(), manager_token)?;
-    let client = kubeconfig::client(&files.admin_kubeconfig()).await?;
     let ready = async || {
         if !matches!(etcd.exit(), Ok(None)) {
             return Some(Err(anyhow::anyhow!("etcd ended\n{}", etcd.tail())));
         }
-        let request = http::Request::get("/readyz").body(Vec::new()).ok()?;
-        client.request_text(request).await.ok().map(|_| Ok(()))
+        let answer = tokio::time::timeout(ONE_TRY, is_ready(files)).await;
+        answer.ok()?.ok().map(Ok)
     };
     server.wait_for("the API server's readiness", ready).await?
+}
+
+/// A request that came while the server was starting may stay without an answer: then another one is sent.
+const ONE_TRY: Duration = Duration::from_secs(5);
+
+/// Asks on a connection of its own.
+async fn is_ready(files: &Files) -> Result<()> {
+    let client = kubeconfig::client(&files.admin_kubeconfig()).await?;
+    let request = http::Request::get("/readyz").body(Vec::new())?;
+    client.request_text(request).await?;
+    Ok(())
 }
 
 /// The controllers work once a new namespace is given its account.

@@ -67,6 +67,7 @@ pub struct Builder {
     instance: Value,
     operator: Vec<String>,
     server: Vec<String>,
+    chart: Vec<String>,
     authorities: Vec<String>,
     is_alone: bool,
 }
@@ -87,6 +88,12 @@ impl Builder {
     /// More flags of the server.
     pub fn server(mut self, flags: &[&str]) -> Self {
         self.server.extend(flags.iter().map(|&flag| flag.into()));
+        self
+    }
+
+    /// The rights are those of the chart with these values, each as `name=value`.
+    pub fn chart(mut self, values: &[&str]) -> Self {
+        self.chart.extend(values.iter().map(|&value| value.into()));
         self
     }
 
@@ -111,7 +118,7 @@ impl Builder {
         } else {
             Turn::take().await
         };
-        Bench::lay(turn, &self.server, self.authorities).await
+        Bench::lay(turn, self).await
     }
 
     /// The same with the instance connected to the server itself, and one operator that leads.
@@ -143,14 +150,14 @@ impl Bench {
         }
     }
 
-    async fn lay(turn: Turn, flags: &[String], authorities: Vec<String>) -> Self {
+    async fn lay(turn: Turn, builder: Builder) -> Self {
         let clock = DrivenClock::new().unwrap();
-        let mut flags = flags.to_vec();
+        let (mut flags, authorities) = (builder.server, builder.authorities);
         flags.extend(clock.args().map(|arg| arg.display().to_string()));
         let server = IamServer::start(binary(), &flags).await.unwrap();
         let home = namespace(&turn, "kestra-iam-operator").await;
         let namespace = namespace(&turn, "team").await;
-        let kubeconfig = rights::grant(&turn, &home).await;
+        let kubeconfig = rights::grant(&turn, &home, &builder.chart).await;
         let start = turn.audit().mark().unwrap();
         let kube = turn.client().await.unwrap();
         let now = Clock::offset_by(offset_file(&clock));

@@ -25,9 +25,10 @@ pub fn ours(kind: &str) -> ApiResource {
 /// A kind that rows touch.
 fn resource(kind: &str) -> ApiResource {
     let gvk = match kind {
-        "Secret" | "Namespace" | "ResourceQuota" | "ConfigMap" => {
+        "Secret" | "Namespace" | "ResourceQuota" | "ConfigMap" | "Pod" => {
             GroupVersionKind::gvk("", "v1", kind)
         }
+        "Deployment" | "StatefulSet" => GroupVersionKind::gvk("apps", "v1", kind),
         "Lease" => GroupVersionKind::gvk("coordination.k8s.io", "v1", kind),
         "ClusterRole" => GroupVersionKind::gvk("rbac.authorization.k8s.io", "v1", kind),
         "ValidatingAdmissionPolicy" | "ValidatingAdmissionPolicyBinding" => {
@@ -64,7 +65,7 @@ impl Bench {
         let namespace = match kind {
             "Lease" | "Revocation" => &self.home,
             "ServiceAccount" | "Group" | "Role" | "RoleBinding" | "ApiToken" | "Secret"
-            | "ResourceQuota" => &self.namespace,
+            | "ResourceQuota" | "Pod" | "Deployment" | "StatefulSet" => &self.namespace,
             _ => return Api::all_with(client, &resource(kind)),
         };
         Api::namespaced_with(client, namespace, &resource(kind))

@@ -10,10 +10,10 @@ use testbed::{ControlPlane, wait_for};
 
 const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/kestra-iam-operator");
 
-/// Applies the chart's service account and rights, and waits until the API server heeds them. The account is named as its
-/// namespace. Answers with its kubeconfig.
-pub async fn grant(plane: &ControlPlane, home: &str) -> PathBuf {
-    let manifest = render(home);
+/// Applies the chart's service account and rights with these values, and waits until the API server heeds them. The
+/// account is named as its namespace. Answers with its kubeconfig.
+pub async fn grant(plane: &ControlPlane, home: &str, values: &[String]) -> PathBuf {
+    let manifest = render(home, values);
     plane
         .kubectl(&["apply", "-f", "-"], &manifest)
         .await
@@ -34,12 +34,15 @@ pub async fn grant(plane: &ControlPlane, home: &str) -> PathBuf {
     kubeconfig
 }
 
-fn render(home: &str) -> String {
+fn render(home: &str, values: &[String]) -> String {
     let mut helm = Command::new(testbed::helm().unwrap());
     helm.args(["template", home, CHART, "--namespace", home]);
     helm.args(["--kube-version", testbed::KUBERNETES]);
     for template in ["rbac", "serviceaccount"] {
         helm.args(["--show-only", &format!("templates/{template}.yaml")]);
+    }
+    for value in values {
+        helm.args(["--set", value]);
     }
     let output = helm.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);

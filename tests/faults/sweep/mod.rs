@@ -3,6 +3,7 @@
 
 mod request;
 mod scenario;
+mod workloads;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -12,6 +13,7 @@ use tokio::time::Instant;
 
 use self::request::{Mark, Name, Nth, Side};
 use self::scenario::Scenario;
+use crate::bench::Bench;
 use crate::consumer::Consumer;
 use crate::end_state::end_state;
 use crate::gated::Gated;
@@ -53,14 +55,16 @@ struct Sweep {
 
 impl Sweep {
     async fn of(scenario: Scenario) -> Self {
-        // Each run issues anew, as often as it comes to it.
-        let gated = Gated::with(&["--min-issue-interval=1s"], json!({})).await;
+        let bench = Bench::builder().chart(scenario.chart()).prepare().await;
+        let gated = Gated::around(bench);
+        gated.go(scenario.flags(), json!({})).await;
         let sweep = Self {
             gated,
             scenario,
             runs: AtomicUsize::new(0),
         };
         sweep.scenario.lay(&sweep.gated).await;
+        sweep.gated.rest().await;
         sweep
     }
 
@@ -79,7 +83,8 @@ impl Sweep {
         };
         scenario.end(gated, number).await;
         gated.rest().await;
-        let (asked, state) = (mark.since(gated), end_state(gated).await);
+        let (asked, mut state) = (mark.since(gated), end_state(gated).await);
+        state["workloads"] = scenario.workloads(gated, number).await;
         gated.api.open();
         gated.iam.open();
         if let Some(consumer) = consumer {
@@ -125,8 +130,8 @@ impl Sweep {
     }
 
     /// All runs. Every change that the run without faults asks for is hit; whether a look is needed may depend on who was
-    /// faster.
-    async fn all(self) {
+    /// faster. Answers with the end that all runs came to.
+    async fn all(self) -> Value {
         let start = Instant::now();
         let (first, second) = (self.run(None).await, self.run(None).await);
         similar_asserts::assert_eq!(second.state, first.state);
@@ -151,6 +156,7 @@ impl Sweep {
         );
         missed.retain(|nth| nth.is_write());
         assert_eq!(missed, Vec::<&Nth>::new());
+        first.state
     }
 }
 
@@ -179,4 +185,12 @@ async fn sweep_rotate() {
 #[tokio::test]
 async fn sweep_delete() {
     Sweep::of(Scenario::Delete).await.all().await;
+}
+
+#[tokio::test]
+async fn sweep_restart() {
+    let state = Sweep::of(Scenario::Restart).await.all().await;
+    let once = json!({"rollouts": 1, "marks": ["current"], "pods": ["current"]});
+    let wanted = json!({"Deployment": once, "StatefulSet": once});
+    assert_eq!(state["workloads"], wanted);
 }

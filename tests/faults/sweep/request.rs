@@ -72,6 +72,20 @@ impl Name {
     }
 }
 
+impl Name {
+    /// How many requests of this name count.
+    fn looks(&self) -> usize {
+        let is_look_at = |part: &str| self.what.starts_with("GET ") && self.what.contains(part);
+        if self.what.ends_with("GET /api/v1/me") {
+            1
+        } else if is_look_at("/apis/apps/v1/") || is_look_at("/pods?") {
+            2
+        } else {
+            usize::MAX
+        }
+    }
+}
+
 fn is_sweep(request: &Request) -> bool {
     let lists = ["/service-accounts", "/search"];
     request.method == "GET" && lists.iter().any(|list| request.path.ends_with(list))
@@ -105,7 +119,8 @@ impl Mark {
     }
 
     /// All requests since, in no order. Of the looks at who one is the first is of a fresh token; later ones belong to
-    /// instances.
+    /// instances. Workloads are looked at before they are rolled and after it, and then again and again for as long as
+    /// time passes.
     pub fn since(self, gated: &Gated) -> Vec<Nth> {
         let of = |side, requests: Vec<Request>, mark: usize| {
             let requests = requests.into_iter().skip(mark);
@@ -125,7 +140,6 @@ impl Mark {
             }
         };
         let all = api.into_iter().chain(iam).map(number);
-        all.filter(|nth| nth.number == 1 || !nth.name.what.ends_with("GET /api/v1/me"))
-            .collect()
+        all.filter(|nth| nth.number <= nth.name.looks()).collect()
     }
 }

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::bench::brisk;
+use super::workloads;
+use crate::bench::{brisk, merge};
 use crate::consumer::Consumer;
 use crate::gated::Gated;
 
@@ -14,13 +15,34 @@ const SECRET: &str = "ci-default";
 pub enum Scenario {
     Create,
     Rotate,
+    /// A rotation that rolls the token's consumers.
+    Restart,
     Delete,
 }
 
 impl Scenario {
+    /// Values of the chart whose rights the operator has.
+    pub fn chart(self) -> &'static [&'static str] {
+        match self {
+            Self::Restart => &["restartConsumers=true"],
+            Self::Create | Self::Rotate | Self::Delete => &[],
+        }
+    }
+
+    /// Flags of the operator: each run issues anew, as often as it comes to it.
+    pub fn flags(self) -> &'static [&'static str] {
+        match self {
+            Self::Restart => &["--min-issue-interval=1s", "--restart-consumers"],
+            Self::Create | Self::Rotate | Self::Delete => &["--min-issue-interval=1s"],
+        }
+    }
+
     /// What all runs have in common.
     pub async fn lay(self, gated: &Gated) {
-        if self == Self::Rotate {
+        if self == Self::Restart {
+            workloads::lay(gated).await;
+        }
+        if matches!(self, Self::Rotate | Self::Restart) {
             return self.make(gated).await;
         }
         let bots = json!({"groupName": format!("{}-bots", gated.namespace)});
@@ -34,18 +56,30 @@ impl Scenario {
     }
 
     async fn apply(self, gated: &Gated) {
-        let mut spec = json!({"tokens": [brisk("default")]});
-        if self != Self::Rotate {
+        let mut entry = brisk("default");
+        if self == Self::Restart {
+            // The rollout is always over before its end, however fast the clock is driven.
+            let overlap = json!({"min": "5s", "max": "15m", "quietPeriod": "2s"});
+            let rotation = json!({"overlap": overlap});
+            merge(
+                &mut entry,
+                json!({"rotation": rotation, "restart": workloads::all()}),
+            );
+        }
+        let mut spec = json!({"tokens": [entry]});
+        if matches!(self, Self::Create | Self::Delete) {
             spec["groups"] = json!([{"kind": "Group", "name": "bots"}]);
             spec["roles"] = json!([{"kind": "External", "name": "Viewer"}]);
         }
         gated.apply(CI.0, CI.1, spec).await;
     }
 
-    /// What a run begins with.
+    /// What a run begins with. Rotations begin with what the one before left at rest.
     pub async fn prepare(self, gated: &Gated) {
-        if self == Self::Delete {
-            self.make(gated).await;
+        match self {
+            Self::Rotate | Self::Restart => return,
+            Self::Delete => self.make(gated).await,
+            Self::Create => {}
         }
         gated.rest().await;
     }
@@ -54,7 +88,7 @@ impl Scenario {
     pub async fn consumer(self, gated: &Gated) -> Option<Consumer> {
         match self {
             Self::Create => Some(gated.follow(SECRET)),
-            Self::Rotate => Some(gated.consume(SECRET).await),
+            Self::Rotate | Self::Restart => Some(gated.consume(SECRET).await),
             Self::Delete => None,
         }
     }
@@ -63,7 +97,7 @@ impl Scenario {
     pub async fn begin(self, gated: &Gated, run: usize) {
         match self {
             Self::Create => self.apply(gated).await,
-            Self::Rotate => {
+            Self::Rotate | Self::Restart => {
                 let request = run.to_string();
                 gated
                     .order(CI.0, CI.1, "rotate-requested-at", &request)
@@ -79,17 +113,28 @@ impl Scenario {
             Self::Create => {
                 gated.ready(CI.0, CI.1).await;
             }
-            Self::Rotate => {
+            Self::Rotate | Self::Restart => {
                 let fact = "answers the request";
                 let order = run.to_string();
                 let handled = |entry: &Value| entry["handledRotateRequest"] == order.as_str();
                 gated.entry((CI.1, "default"), fact, handled).await;
                 gated.ready(CI.0, CI.1).await;
+                if self == Self::Restart {
+                    workloads::rolled(gated).await;
+                }
             }
             Self::Delete => {
                 gated.gone(CI.0, CI.1).await;
                 gated.gone("Secret", SECRET).await;
             }
+        }
+    }
+
+    /// What the consumers of the token came to in this run.
+    pub async fn workloads(self, gated: &Gated, run: usize) -> Value {
+        match self {
+            Self::Restart => workloads::state(gated, run).await,
+            Self::Create | Self::Rotate | Self::Delete => Value::Null,
         }
     }
 

@@ -162,7 +162,8 @@ fn held(hold: Hold, label: &str, secret: &str, plan: &Plan) -> Vec<Finding> {
         }
         Reason::TokenLost => {
             let message = format!("the backend refuses {label}; looked at again{until}");
-            vec![finding(ConditionType::Reconciling, true, &message)]
+            let doubted = finding(ConditionType::Reconciling, true, &message);
+            not_ready(&message).into_iter().chain([doubted]).collect()
         }
         // It is told once it is clear that nothing failed.
         Reason::OverlapInProgress => Vec::new(),

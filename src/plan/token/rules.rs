@@ -168,12 +168,16 @@ fn accept(seen: &Observed, repair: Option<&Step>) -> Option<Step> {
     is_wanted.then_some(Step::Accept(integrity))
 }
 
-/// A refused value that is not lost yet is tried again.
+/// A refused value that is not lost yet is tried again. One that was never found to work is no working token meanwhile.
 fn doubt(seen: &Observed, now: Timestamp) -> Option<Hold> {
     let is_refused = seen.check == Some(Check::Refused);
+    let lost = Cause {
+        reason: Reason::TokenLost,
+        urgency: Urgency::Urgent,
+    };
     is_refused.then(|| Hold {
         reason: Reason::TokenLost,
-        wanted: None,
+        wanted: (!seen.is_accepted()).then_some(lost),
         until: Some(after(seen.refused_since.unwrap_or(now), DOUBT)),
     })
 }

@@ -112,6 +112,15 @@ fn a_value_is_lost_after_two_refusals_half_a_minute_apart() {
 }
 
 #[test]
+fn a_refused_value_that_was_never_found_to_work_is_no_working_token_meanwhile() {
+    let mut seen = touched(steady());
+    (seen.check, seen.refused_since) = (Some(Check::Refused), Some(START));
+    let plan = decide(&seen, START);
+    assert_eq!(plan.step, None, "it is tried again first");
+    assert_eq!(held(&plan), (Reason::TokenLost, Some(Reason::TokenLost)));
+}
+
+#[test]
 fn a_value_that_works_again_was_not_lost() {
     let mut seen = steady();
     seen.check = Some(Check::Works);

@@ -10,6 +10,7 @@
 
 mod access;
 mod answers;
+mod backup;
 mod bench;
 mod clocks;
 mod cluster;

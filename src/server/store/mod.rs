@@ -14,7 +14,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{Sqlite, Transaction};
+use sqlx::{Connection, Sqlite, Transaction};
 
 use super::error::Error;
 use super::options::Compat;
@@ -77,6 +77,7 @@ impl Store {
         let options = connect_options(dir);
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
+            .before_acquire(|connection, _| Box::pin(async move { Ok(is_clean(connection)) }))
             .connect_with(options.clone())
             .await?;
         sqlx::migrate!("src/server/migrations").run(&writer).await?;
@@ -116,6 +117,12 @@ impl Store {
         }
         Ok(tx.commit().await?)
     }
+}
+
+/// Whether no transaction is open on an idle connection. One is left behind by a commit that failed, as on a full disk:
+/// whatever came next would become a part of it, be acknowledged, and never be stored.
+fn is_clean(connection: &SqliteConnection) -> bool {
+    !connection.is_in_transaction()
 }
 
 fn connect_options(dir: &Path) -> SqliteConnectOptions {

@@ -1,10 +1,8 @@
-//! What happens to the cluster: namespaces end, definitions change, its state is that of yesterday.
+//! What happens to the cluster: namespaces end, its state is that of yesterday.
 
 use std::time::Duration;
 
-use kestra_iam_operator::api;
-use kube::api::PostParams;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::bench::{Bench, brisk, merge};
 use crate::end_state::end_state;
@@ -41,97 +39,6 @@ async fn fault_47_namespace_deleted() {
             ..Allowance::default()
         })
         .await;
-}
-
-/// Changes the schema of accounts as a newer or older version of the definitions has it.
-async fn redefine(bench: &Bench, patch: Value) {
-    let patch = patch.to_string();
-    let definition = "crd/serviceaccounts.kestra-iam.dev";
-    let args = ["patch", definition, "--type=json", "-p", &patch];
-    bench.plane().kubectl(&args, "").await.unwrap();
-}
-
-/// Where the schema of accounts has the fields of their specs.
-const SPEC: &str = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties";
-
-/// Creates an account, once the API server takes what it has.
-async fn create(bench: &Bench, name: &str, spec: Value) {
-    let object = bench.object(CI.0, name, spec);
-    let object = serde_json::from_value(object).unwrap();
-    let api = bench.api(CI.0);
-    bench
-        .wait("an account of another version", async || {
-            api.create(&PostParams::default(), &object).await.ok()
-        })
-        .await;
-}
-
-#[tokio::test]
-async fn fault_52_definitions_of_another_version() {
-    let bench = Bench::builder().own_plane().start().await;
-    bench.account("ci").await;
-    let consumer = bench.consume("ci-default").await;
-    // Newer ones: a field and a value that this operator does not know.
-    let newer = json!([
-        {"op": "add", "path": format!("{SPEC}/purpose"), "value": {"type": "string"}},
-        {"op": "replace", "path": format!("{SPEC}/deletionPolicy"), "value": {"type": "string"}},
-    ]);
-    redefine(&bench, newer).await;
-    let tokens = json!([brisk("default")]);
-    create(
-        &bench,
-        "purposeful",
-        json!({"purpose": "new", "tokens": tokens}),
-    )
-    .await;
-    create(
-        &bench,
-        "odd",
-        json!({"deletionPolicy": "Shred", "tokens": tokens}),
-    )
-    .await;
-    bench.ready(CI.0, "purposeful").await;
-    let log = async || {
-        let log = bench.operator().process.log();
-        log.contains("cannot be read").then_some(())
-    };
-    bench.wait("a word on what cannot be read", log).await;
-    let secret = bench.get("Secret", "odd-default").await;
-    assert_eq!(secret, Value::Null, "nothing is done for it");
-    // It is no reason to end, nor to do anything about it after a restart.
-    assert!(bench.operator().process.exit().unwrap().is_none());
-    bench.operator().restart().await;
-    bench.delete(CI.0, "odd").await;
-    consumer.calls(20).await;
-    bench.judge().await;
-    let purposeful = bench.get(CI.0, "purposeful").await;
-    assert_eq!(purposeful["spec"]["purpose"], "new", "it is kept");
-
-    // Older ones: without a kind. It is waited for, without an end and without a loop of crashes.
-    bench
-        .plane()
-        .kubectl(&["delete", "crd", "apitokens.kestra-iam.dev"], "")
-        .await
-        .unwrap();
-    bench.operator().process.restart().await.unwrap();
-    let operator = bench.operator();
-    let waits = async || {
-        let (status, body) = operator.get("/readyz").await?;
-        (status == 503 && body.contains("waiting for the first lists")).then_some(())
-    };
-    bench.wait("the operator to wait", waits).await;
-    assert_eq!(operator.get("/livez").await.unwrap().0, 200);
-    let mut crds = api::crds();
-    crds.retain(|crd| crd.spec.names.kind == "ApiToken");
-    let crds = api::to_yaml(&crds).unwrap();
-    bench
-        .plane()
-        .kubectl(&["apply", "-f", "-"], &crds)
-        .await
-        .unwrap();
-    operator.leads().await;
-    consumer.calls(20).await;
-    bench.judge().await;
 }
 
 #[tokio::test]

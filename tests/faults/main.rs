@@ -16,6 +16,7 @@ mod clocks;
 mod cluster;
 mod consumer;
 mod credential;
+mod definitions;
 mod denied;
 mod departed;
 mod documented;

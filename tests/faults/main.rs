@@ -31,6 +31,7 @@ mod refused;
 mod replicas;
 mod restored;
 mod scale;
+mod scarce;
 mod secrets;
 mod seen;
 mod soak;

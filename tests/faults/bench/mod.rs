@@ -7,6 +7,7 @@ mod rights;
 mod tokens;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -67,6 +68,7 @@ pub struct Builder {
     instance: Value,
     operator: Vec<String>,
     server: Vec<String>,
+    server_program: Option<PathBuf>,
     chart: Vec<String>,
     authorities: Vec<String>,
     is_alone: bool,
@@ -88,6 +90,12 @@ impl Builder {
     /// More flags of the server.
     pub fn server(mut self, flags: &[&str]) -> Self {
         self.server.extend(flags.iter().map(|&flag| flag.into()));
+        self
+    }
+
+    /// A program that runs the server in its own way: it is called like the binary under test.
+    pub fn server_program(mut self, program: PathBuf) -> Self {
+        self.server_program = Some(program);
         self
     }
 
@@ -154,7 +162,9 @@ impl Bench {
         let clock = DrivenClock::new().unwrap();
         let (mut flags, authorities) = (builder.server, builder.authorities);
         flags.extend(clock.args().map(|arg| arg.display().to_string()));
-        let server = IamServer::start(binary(), &flags).await.unwrap();
+        let program = builder.server_program;
+        let program = program.as_deref().unwrap_or_else(|| binary());
+        let server = IamServer::start(program, &flags).await.unwrap();
         let home = namespace(&turn, "kestra-iam-operator").await;
         let namespace = namespace(&turn, "team").await;
         let kubeconfig = rights::grant(&turn, &home, &builder.chart).await;
@@ -239,7 +249,19 @@ impl Bench {
 
     /// Starts one more operator, by way of this kubeconfig. Each has a log and an identity of this name.
     pub async fn run(&self, name: &str, kubeconfig: &Path, flags: &[&str]) -> Arc<Operator> {
-        let started = Operator::start(self, name, kubeconfig, flags);
+        let command = Command::new(binary());
+        self.run_by(command, name, kubeconfig, flags).await
+    }
+
+    /// The same by a command that runs the operator with the arguments after its own.
+    pub async fn run_by(
+        &self,
+        command: Command,
+        name: &str,
+        kubeconfig: &Path,
+        flags: &[&str],
+    ) -> Arc<Operator> {
+        let started = Operator::start(self, command, name, kubeconfig, flags);
         let operator = Arc::new(started);
         self.operators.lock().unwrap().push(Arc::clone(&operator));
         operator.address().await;

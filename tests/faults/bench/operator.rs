@@ -5,7 +5,7 @@ use std::process::Command;
 
 use testbed::Process;
 
-use super::{Bench, binary};
+use super::Bench;
 
 /// Intervals that make an election quick and leave room for a busy machine, and a request timeout from which it follows
 /// when an unknown token is settled: after 24 s of the driven clock.
@@ -25,8 +25,13 @@ pub struct Operator {
 }
 
 impl Operator {
-    pub(super) fn start(bench: &Bench, name: &str, kubeconfig: &Path, flags: &[&str]) -> Self {
-        let mut command = Command::new(binary());
+    pub(super) fn start(
+        bench: &Bench,
+        mut command: Command,
+        name: &str,
+        kubeconfig: &Path,
+        flags: &[&str],
+    ) -> Self {
         command.args(["run", "--namespace", &bench.home]);
         command.args(["--listen", "127.0.0.1:0", "--lease-identity", name]);
         command.arg("--kubeconfig").arg(kubeconfig);

@@ -10,8 +10,8 @@ use crate::{CHART, binary, helm, render};
 
 const HOME: &str = "iam";
 
-/// Installs the chart with an instance in its values, as the README tells.
-fn install(plane: &ControlPlane, url: &str) {
+/// Installs the chart with an instance in its values, as the README tells. Answers with its notes.
+fn install(plane: &ControlPlane, url: &str) -> String {
     let kubeconfig = plane.kubeconfig();
     let instance = json!({
         "name": "default", "url": url, "tenant": "main", "secretName": "kestra-credential",
@@ -37,6 +37,7 @@ fn install(plane: &ControlPlane, url: &str) {
         notes.contains("kubectl create secret generic kestra-credential -n iam"),
         "{notes}"
     );
+    notes
 }
 
 #[tokio::test]
@@ -229,4 +230,49 @@ async fn its_pods_may_run_where_pod_security_is_restricted() {
         format!("{refused:#}").contains("restricted"),
         "the admission is at work: {refused:#}"
     );
+}
+
+/// The names of all definitions of ours.
+async fn definitions(plane: &ControlPlane) -> Vec<String> {
+    let names = plane
+        .kubectl(&["get", "crd", "-o", "name"], "")
+        .await
+        .unwrap();
+    let ours = names
+        .lines()
+        .filter(|name| name.ends_with("kestra-iam.dev"));
+    ours.map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn what_helm_uninstalls_leaves_definitions_and_objects() {
+    let plane = ControlPlane::start().await.unwrap();
+    let notes = install(&plane, "http://127.0.0.1:9");
+    let order = "kubectl delete ksa,ktok,krb,krole,kgrp --all -A";
+    assert!(notes.contains(order), "{notes}");
+    let before = definitions(&plane).await;
+    assert_eq!(before.len(), kestra_iam_operator::api::crds().len());
+    plane
+        .kubectl(&["create", "namespace", "team-a"], "")
+        .await
+        .unwrap();
+    plane
+        .kubectl(&["apply", "-n", "team-a", "-f", "-"], &objects())
+        .await
+        .unwrap();
+
+    let kubeconfig = plane.kubeconfig();
+    let kubeconfig = kubeconfig.to_str().unwrap();
+    let name = "kestra-iam-operator";
+    let args = ["uninstall", name, "-n", HOME, "--kubeconfig", kubeconfig];
+    let output = helm(&args);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    assert_eq!(definitions(&plane).await, before);
+    let account = ["get", "ksa", "ci", "-n", "team-a"];
+    plane.kubectl(&account, "").await.unwrap();
+    // The order that the notes name is one that kubectl takes.
+    let words: Vec<&str> = order.split(' ').skip(1).collect();
+    plane.kubectl(&words, "").await.unwrap();
+    assert!(plane.kubectl(&account, "").await.is_err());
 }

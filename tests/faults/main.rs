@@ -37,5 +37,6 @@ mod seen;
 mod soak;
 mod sweep;
 mod tables;
+mod uninstalled;
 mod watches;
 mod witness;

@@ -198,6 +198,16 @@ impl Bench {
         &self.turn
     }
 
+    /// Takes the chart's service account and rights away from the operator.
+    pub async fn uninstall(&self) {
+        rights::revoke(&self.turn, &self.home, &[]).await;
+    }
+
+    /// Gives them to it again. Answers with the kubeconfig of the new service account.
+    pub async fn install(&self) -> PathBuf {
+        rights::grant(&self.turn, &self.home, &[]).await
+    }
+
     /// A client of `system:masters`.
     pub fn kube(&self) -> &kube::Client {
         &self.kube

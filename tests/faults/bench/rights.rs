@@ -34,6 +34,15 @@ pub async fn grant(plane: &ControlPlane, home: &str, values: &[String]) -> PathB
     kubeconfig
 }
 
+/// Takes away what [`grant`] applied, as an uninstallation does.
+pub async fn revoke(plane: &ControlPlane, home: &str, values: &[String]) {
+    let manifest = render(home, values);
+    plane
+        .kubectl(&["delete", "--wait=true", "-f", "-"], &manifest)
+        .await
+        .unwrap();
+}
+
 fn render(home: &str, values: &[String]) -> String {
     let mut helm = Command::new(testbed::helm().unwrap());
     helm.args(["template", home, CHART, "--namespace", home]);

@@ -12,6 +12,8 @@ BUILD := cargo build --locked --workspace
 TEST := cargo test --locked --workspace
 
 CARGO_DENY_VERSION := 0.20.2
+CARGO_FUZZ_VERSION := 0.13.2
+CARGO_MUTANTS_VERSION := 27.1.0
 DENY := $(or $(shell command -v cargo-deny),$(CACHE)/tools/bin/cargo-deny)
 
 .PHONY: help
@@ -53,6 +55,26 @@ soak: ## Run accounts of all shapes under random faults and kills, and judge the
 	$(TEST) --test faults -- --exact soak::soak --nocapture 2>&1 | tee $$log || failed=1; \
 	grep '^soak: seed=' $$log || failed=1; exit $$failed
 
+FUZZED := decoders durations names template
+SECONDS_EACH ?= 60
+
+.PHONY: fuzz
+fuzz: ## Fuzz decoders, durations, names and the Secret template for a minute each (SECONDS_EACH); needs a nightly toolchain
+	@if cargo +nightly --version >/dev/null 2>&1; then $(MAKE) --no-print-directory $(addprefix fuzz-,$(FUZZED)); \
+	else echo "There is no nightly toolchain: the targets are NOT fuzzed, they ran as property tests in make test."; fi
+
+# Inputs that were found stay in target/; a seed that is worth keeping belongs into hack/fuzz/seeds.
+.PHONY: $(addprefix fuzz-,$(FUZZED))
+$(addprefix fuzz-,$(FUZZED)): fuzz-%: $(CACHE)/tools/bin/cargo-fuzz
+	@mkdir -p $(TARGET)/fuzz/corpus/$* $(TARGET)/fuzz/artifacts
+	@PATH="$(CACHE)/tools/bin:$$PATH" cargo +nightly fuzz run --fuzz-dir hack/fuzz --target-dir $(TARGET)/fuzz --sanitizer none $* \
+	$(TARGET)/fuzz/corpus/$* hack/fuzz/seeds/$* -- -max_total_time=$(SECONDS_EACH) -print_final_stats=1 \
+	-artifact_prefix=$(TARGET)/fuzz/artifacts/ -verbosity=0
+
+.PHONY: mutants
+mutants: $(CACHE)/tools/bin/cargo-mutants ## Mutate the planner and run its tests on each mutant (some hours); ARGS="--shard 0/6" for a part
+	@PATH="$(CACHE)/tools/bin:$$PATH" hack/mutants.sh $(ARGS)
+
 .PHONY: generate
 generate: ## Write crds/ and docs/reference/ anew from the code
 	@UPDATE=1 $(TEST) --quiet --test api generated::
@@ -85,9 +107,12 @@ advisories: $(DENY)
 	then $(DENY) --locked check advisories; \
 	else echo "The advisory database is out of reach: known vulnerabilities are NOT checked."; fi
 
-$(CACHE)/tools/bin/cargo-deny:
-	@echo "Building cargo-deny $(CARGO_DENY_VERSION), once; some minutes."
-	@cargo install --locked --quiet --root $(CACHE)/tools cargo-deny@$(CARGO_DENY_VERSION)
+$(CACHE)/tools/bin/cargo-deny: TOOL := cargo-deny@$(CARGO_DENY_VERSION)
+$(CACHE)/tools/bin/cargo-fuzz: TOOL := cargo-fuzz@$(CARGO_FUZZ_VERSION)
+$(CACHE)/tools/bin/cargo-mutants: TOOL := cargo-mutants@$(CARGO_MUTANTS_VERSION)
+$(addprefix $(CACHE)/tools/bin/cargo-,deny fuzz mutants):
+	@echo "Building $(TOOL), once; some minutes."
+	@cargo install --locked --quiet --root $(CACHE)/tools $(TOOL)
 
 .PHONY: clean
 clean: ## Remove what was built here; the Kubernetes programs in the user's cache stay

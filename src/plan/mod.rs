@@ -7,5 +7,6 @@ pub mod guardrail;
 pub mod mark;
 pub mod role;
 pub mod standing;
+pub mod template;
 pub mod token;
 pub mod urgency;

@@ -9,6 +9,7 @@
 mod cluster;
 mod consumers;
 mod examples;
+mod fuzzed;
 mod generated;
 mod kubectl;
 mod objects;

@@ -100,9 +100,10 @@ async fn fault_36_api_server_away_for_minutes() {
         Answer::kubernetes(429, "TooManyRequests").header("retry-after", "1"),
         Answer::kubernetes(500, "etcdserver: request timed out"),
     ];
+    let operator = gated.operator();
+    let process = operator.process.id();
     for outage in outages {
         let old = gated.value(SECRET).await;
-        let operator = gated.operator();
         let away = gated.api.rule(When::any(), Verdict::Answer(outage));
         gated.api.reset();
         let (mark, attempts) = (gated.iam.mark(), gated.api.mark() + scaled(30, 600));
@@ -113,15 +114,24 @@ async fn fault_36_api_server_away_for_minutes() {
                 (gated.api.mark() >= attempts).then_some(())
             })
             .await;
+        gated
+            .wait("a leader that is not ready", async || {
+                let (status, body) = operator.get("/readyz").await?;
+                (status == 503 && body.contains("a renewal of the Lease")).then_some(())
+            })
+            .await;
         assert_eq!(operator.get("/livez").await.unwrap().0, 200);
         let asked = gated.iam.requests().split_off(mark);
         let written = asked.iter().filter(|it| it.is_write());
         assert_eq!(written.collect::<Vec<_>>(), Vec::<&_>::new());
         assert!(gated.works(&old).await);
         away.lift();
+        operator.leads().await;
         gated.other_value(SECRET, &old).await;
         gated.rest().await;
     }
+    // It is still the process that it was.
+    assert_eq!(operator.process.id(), process);
     gated.judge().await;
 }
 

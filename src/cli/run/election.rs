@@ -60,10 +60,14 @@ const fn leads(state: &State) -> Leads {
     }
 }
 
-/// Who stands by is ready: another replica does the work.
+/// Who stands by is ready: another replica does the work. Who leads is not while the API server cannot be reached.
 fn tell(part: &Component, state: &State) {
     match state {
-        State::Leading { .. } => part.ready("leads"),
+        State::Leading {
+            trouble: Some(trouble),
+            ..
+        } => part.waiting_for(format!("a renewal of the Lease: {trouble}")),
+        State::Leading { trouble: None, .. } => part.ready("leads"),
         State::Alone { .. } => part.ready("acts without an election"),
         State::Standby {
             trouble: Some(trouble),

@@ -192,12 +192,13 @@ impl Driver {
         let lease = &self.candidate.lease;
         let state = match (self.election.standing(), before) {
             (Standing::Leading { renewed }, State::Leading { acquired, .. }) => {
-                if let Some(trouble) = trouble {
+                if let Some(trouble) = &trouble {
                     warn!("The Lease {lease} could not be renewed: {trouble}");
                 }
                 State::Leading {
                     renewed: *renewed,
                     acquired,
+                    trouble,
                 }
             }
             (Standing::Leading { renewed }, _) => {
@@ -208,6 +209,7 @@ impl Driver {
                 State::Leading {
                     renewed: *renewed,
                     acquired: self.clock.now(),
+                    trouble: None,
                 }
             }
             (Standing::Standby, before) => {

@@ -38,6 +38,8 @@ pub enum State {
         renewed: Instant,
         /// Wall time at which the Lease was acquired.
         acquired: Timestamp,
+        /// Why the Lease could not be renewed, if that failed last.
+        trouble: Option<String>,
     },
     /// Leads without an election.
     Alone {

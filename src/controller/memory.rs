@@ -2,9 +2,12 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 
+use super::edits::Edits;
 use super::referrers::{Key, KindName};
 use crate::api::condition::Reason;
 use crate::iam::model::TokenId;
@@ -49,6 +52,7 @@ pub struct Memory(Mutex<Inner>);
 struct Inner {
     entries: HashMap<(Key, String), EntryMemory>,
     failures: HashMap<Key, u32>,
+    edits: HashMap<Key, Edits>,
     /// What objects were last seen to be for those who refer to them.
     identities: HashMap<Key, Option<String>>,
     /// The newest resourceVersion that an answered write of ours gave an object.
@@ -85,6 +89,18 @@ impl Memory {
     /// Notes a pass without failure.
     pub fn succeeded(&self, key: &Key) {
         self.lock().failures.remove(key);
+    }
+
+    /// Whether an object of this generation may be looked at `now`; otherwise how long to wait.
+    ///
+    /// # Errors
+    /// The wait, where edits come faster than they are looked at.
+    pub fn admit(&self, key: &Key, generation: i64, now: Instant) -> Result<(), Duration> {
+        let mut inner = self.lock();
+        let before = inner.edits.get(key).copied();
+        let admitted = Edits::admit(before, generation, now)?;
+        inner.edits.insert(key.clone(), admitted);
+        Ok(())
     }
 
     /// Notes what the watch shows of an object's identity, and tells whether it is news.
@@ -142,6 +158,7 @@ impl Memory {
         let mut inner = self.lock();
         inner.entries.retain(|(owner, _), _| owner != key);
         inner.failures.remove(key);
+        inner.edits.remove(key);
         inner.identities.remove(key);
         if inner.written.contains_key(key) {
             inner.gone.push_back(key.clone());

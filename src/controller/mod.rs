@@ -6,6 +6,7 @@
 mod api_token;
 mod backend;
 mod context;
+mod edits;
 mod error;
 mod grants;
 mod group;

@@ -10,14 +10,23 @@ const DEADLINE: Duration = Duration::from_mins(2);
 const PAUSE: Duration = Duration::from_millis(25);
 
 /// Looks until `look` finds something, and returns it; at the deadline, two minutes, fails with what it waited for.
-pub async fn wait_for<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> Result<T> {
+pub async fn wait_for<T>(what: &str, look: impl AsyncFnMut() -> Option<T>) -> Result<T> {
+    wait_within(DEADLINE, what, look).await
+}
+
+/// The same with another deadline, for what takes minutes by itself.
+pub async fn wait_within<T>(
+    deadline: Duration,
+    what: &str,
+    mut look: impl AsyncFnMut() -> Option<T>,
+) -> Result<T> {
     let start = Instant::now();
     loop {
         if let Some(found) = look().await {
             return Ok(found);
         }
-        if start.elapsed() > DEADLINE {
-            bail!("waited {DEADLINE:?} in vain for {what}");
+        if start.elapsed() > deadline {
+            bail!("waited {deadline:?} in vain for {what}");
         }
         sleep(PAUSE).await;
     }

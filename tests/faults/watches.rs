@@ -23,6 +23,9 @@ fn watches() -> When {
 /// Where the operator watches accounts, and where the metadata of Secrets.
 const WATCHED: [&str; 2] = ["*/serviceaccounts", "*/secrets"];
 
+/// Longer than any client waits for a word of a watch: one lasts for 290 s at most.
+const SILENCE: Duration = Duration::from_mins(10);
+
 /// An API server that starts refuses everything until it has read its roles.
 const STARTING: Allowance = Allowance {
     forbidden: &[
@@ -133,9 +136,11 @@ async fn fault_32_watch_falls_silent() {
         let mark = gated.api.mark();
         let begun =
             |request: &Request| request.is_watch() && request.path.ends_with("/serviceaccounts");
-        while !gated.api.requests().iter().skip(mark).any(begun) {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
+        let begins = testbed::wait_within(SILENCE, "a watch that begins anew", async || {
+            let asked = gated.api.requests();
+            asked.iter().skip(mark).any(begun).then_some(())
+        });
+        begins.await.unwrap();
     } else {
         gated.api.reset();
     }

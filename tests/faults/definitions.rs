@@ -121,8 +121,8 @@ impl Gated {
         let mark = self.plane().audit().mark().unwrap();
         self.define(definition).await;
         self.rest().await;
-        let changed = self.tables().changes_since(changes).await.unwrap();
-        assert_eq!(changed, Vec::<String>::new());
+        let since = self.tables().changes_since(changes).await.unwrap();
+        assert_eq!(since, Vec::<String>::new());
         assert_eq!(self.value(SECRET).await, value);
         let writes = self.writes(mark);
         assert!(writes.len() <= accounts, "{writes:#?}");

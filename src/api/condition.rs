@@ -69,6 +69,9 @@ names! {
         WindowUnmet,
         /// Warning: pods of a workload that takes the token at its start still have an older one.
         ConsumersOutdated,
+        /// Warning, of an instance: so many of its objects were deleted within minutes that nothing of them is removed until
+        /// somebody agrees.
+        DeletionBraked,
         /// The object is suspended.
         Suspended,
     }
@@ -119,6 +122,8 @@ names! {
         OrphanRevoked,
         /// What a deleted object left at the backend is still to be removed.
         RevocationOwed,
+        /// Many objects were deleted within minutes, and nothing of them is removed until somebody agrees.
+        DeletionBraked,
         /// The backend does not answer, or answers that it cannot.
         BackendUnavailable,
         /// The backend asked to be called later.
@@ -151,6 +156,8 @@ names! {
         Invalid,
         /// A quota is used up.
         QuotaExceeded,
+        /// The operator only tells what it would do.
+        ObserveOnly,
         /// The object is suspended.
         Suspended,
         /// The backend equals the spec.

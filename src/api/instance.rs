@@ -102,6 +102,21 @@ pub struct InstanceStatus {
     /// When the operator's own credential expires; absent if never or not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credential_expiration_time: Option<Time>,
+    /// The last deletions of objects of this instance that the brake on mass deletion counts: those that it let go, and
+    /// those that put it on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(transform = list_map(&["uid"]))]
+    pub recent_deletions: Vec<RecentDeletion>,
+}
+
+/// An object that was deleted a short while ago.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RecentDeletion {
+    /// Its uid.
+    pub uid: String,
+    /// When it was deleted.
+    pub deletion_time: Time,
 }
 
 /// Who the operator is at the backend. This account or user is never adopted, bound, given a token or deleted.

@@ -18,6 +18,10 @@ pub const COMPROMISED: &str = "kestra-iam.dev/compromised";
 /// condition's message names, the backend's uuid, with `/` and the tenant if that is another one.
 pub const ACKNOWLEDGED_UUID: &str = "kestra-iam.dev/acknowledged-uuid";
 
+/// Annotation on a `ClusterInstance` or `Instance` that lets deleted objects go that the brake on mass deletion holds: its
+/// value is what the condition's message names, the instant until which they were deleted.
+pub const ACKNOWLEDGED_DELETIONS: &str = "kestra-iam.dev/acknowledged-deletions";
+
 /// Label on a Secret: the kind of the object whose token it holds.
 pub const OWNER_KIND: &str = "kestra-iam.dev/owner-kind";
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::CustomResource;
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,9 @@ pub struct RevocationSpec {
     /// The object that is gone.
     #[schemars(transform = unchanged)]
     pub object: Departed,
+    /// When the object was deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deletion_time: Option<Time>,
     /// What the object was when it went.
     pub was: Former,
 }

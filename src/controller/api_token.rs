@@ -8,7 +8,6 @@ use kube::ResourceExt;
 
 use super::backend::Backend;
 use super::context::namespace_of;
-use super::error::Error;
 use super::kind::{Kind, Known, Pass};
 use super::named;
 use super::outcome::{Blocked, Stop};
@@ -24,7 +23,7 @@ use crate::api::policy::DeletionPolicy;
 use crate::api::reference::InstanceRef;
 use crate::api::revocation::DepartedKind;
 use crate::api::token_status::{self, TokenStatus};
-use crate::iam::client::{self, Owner};
+use crate::iam::client::Owner;
 use crate::iam::model::PrincipalId;
 use crate::plan::token::{Activity, Requests};
 
@@ -122,7 +121,17 @@ impl Kind for ApiToken {
             return Ok(());
         };
         let revoked = tokens::revoke_all(pass, backend, &mut Ledger::of(owner)).await;
-        unless_gone(backend, revoked).await
+        named::unless_gone(backend, revoked).await
+    }
+
+    async fn condemn(pass: &mut Pass<Self>, backend: &Backend) -> Result<(), Stop> {
+        let Some(owner) = owner_to_clear(pass) else {
+            return Ok(());
+        };
+        let compromised = pass.object.annotations().get(COMPROMISED).cloned();
+        let ledger = &mut Ledger::of(owner);
+        let condemned = tokens::condemn(pass, backend, ledger, ENTRY, compromised.as_deref()).await;
+        named::unless_gone(backend, condemned).await
     }
 
     async fn orphan(pass: &mut Pass<Self>) -> Result<(), Stop> {
@@ -142,16 +151,6 @@ impl TokenHolder for ApiToken {
 
     fn drop_token(status: &mut ApiTokenStatus, _: &str) {
         status.token = None;
-    }
-}
-
-/// An owner that is gone took its tokens along.
-async fn unless_gone(backend: &Backend, result: Result<(), Stop>) -> Result<(), Stop> {
-    match result {
-        Err(Stop::Failed(Error::Backend(client::Error::Gone { .. }))) => {
-            Ok(named::really_gone::<()>(backend).await.map(drop)?)
-        }
-        result => result,
     }
 }
 
@@ -183,7 +182,7 @@ async fn run_out(pass: &mut Pass<ApiToken>, backend: &Backend) -> Result<(), Sto
     let name = pass.status.owner_name.clone().unwrap_or_default();
     let kept = keep(pass, backend, owner, &name, Activity::Refused).await;
     quota::settle(pass);
-    unless_gone(backend, kept).await
+    named::unless_gone(backend, kept).await
 }
 
 /// Whose token it is.

@@ -16,7 +16,9 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tracing::debug;
 
+use super::authority::Authority;
 use super::backend::Backends;
+use super::brake::Brake;
 use super::error::{During, Error};
 use super::kind::{Kind, key_of};
 use super::memory::Memory;
@@ -28,9 +30,10 @@ use super::settings::Settings;
 use super::turns::Turns;
 use crate::api::condition::ConditionType;
 use crate::api::instance::AllowedNamespaces;
-use crate::api::{ApiToken, ClusterInstance, Group, Instance, Role, RoleBinding, ServiceAccount};
+use crate::api::{
+    ApiToken, ClusterInstance, Group, Instance, Revocation, Role, RoleBinding, ServiceAccount,
+};
 use crate::clock::Clock;
-use crate::ops::lease::Leadership;
 use crate::ops::metrics::Metrics;
 
 const NO_LABELS: BTreeMap<String, String> = BTreeMap::new();
@@ -44,7 +47,7 @@ pub struct Context {
     /// Wall time.
     pub clock: Clock,
     /// Whether anything may be changed.
-    pub leadership: Leadership,
+    pub authority: Authority,
     /// What is counted.
     pub metrics: Metrics,
     /// Events; one recorder, or nothing is aggregated.
@@ -67,6 +70,8 @@ pub struct Context {
     pub secrets_of: SecretIndex,
     /// What former objects left.
     pub owed: Owed,
+    /// Whether deleted objects may end.
+    pub brake: Brake,
 }
 
 /// What the watches show.
@@ -79,6 +84,8 @@ pub struct Stores {
     pub roles: Store<Role>,
     pub role_bindings: Store<RoleBinding>,
     pub api_tokens: Store<ApiToken>,
+    /// In the operator's own namespace.
+    pub revocations: Store<Revocation>,
     /// Metadata alone, and of our own Secrets alone: values are never cached.
     pub secrets: Store<PartialObjectMeta<Secret>>,
     /// Metadata alone.
@@ -132,14 +139,23 @@ impl Context {
         self.within("read the object", api.get_opt(&key.name)).await
     }
 
-    /// Like [`Context::within`], for a change: refused unless this process leads right now.
+    /// Like [`Context::within`], for a change; refused as by [`Authority::may`].
     pub async fn change<T>(
         &self,
         operation: &'static str,
         request: impl Future<Output = Result<T, kube::Error>>,
     ) -> Result<T, Error> {
-        self.leadership.guard()?;
+        self.authority.may(operation)?;
         self.within(operation, request).await
+    }
+
+    /// Like [`Context::within`], for a status, by which things are told; refused as by [`Authority::may_tell`].
+    pub async fn tell<T>(
+        &self,
+        request: impl Future<Output = Result<T, kube::Error>>,
+    ) -> Result<T, Error> {
+        self.authority.may_tell()?;
+        self.within("write the status", request).await
     }
 
     /// Writes an Event. One that cannot be written holds nothing up.

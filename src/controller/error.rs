@@ -44,6 +44,12 @@ pub enum Error {
         "Kubernetes: the Secret changes all the time, so that no token could be written into it"
     )]
     Contended,
+    /// The operator only tells what it would do; nothing was sent.
+    #[error("would {step}")]
+    Withheld {
+        /// What it would do.
+        step: String,
+    },
     /// This process does not lead at this instant; nothing was sent.
     #[error(transparent)]
     NotLeading(#[from] NotLeading),
@@ -67,6 +73,7 @@ impl Error {
             Self::AnotherBackend => Reason::InstanceChanged,
             Self::Useless { .. } => Reason::BackendProtocol,
             Self::Contended => Reason::SecretTampered,
+            Self::Withheld { .. } => Reason::ObserveOnly,
             Self::Kubernetes { .. } if self.is_refusal() => Reason::KubernetesRefused,
             Self::Kubernetes { .. }
             | Self::Silence { .. }
@@ -110,6 +117,7 @@ impl Error {
             Self::AnotherBackend
             | Self::Useless { .. }
             | Self::Contended
+            | Self::Withheld { .. }
             | Self::NotLeading(_)
             | Self::Json { .. } => false,
         }

@@ -146,7 +146,7 @@ struct Bound {
 }
 
 async fn bind(context: &Context, backend: &Backend, grant: &Grant) -> Result<Bound, Error> {
-    context.leadership.guard()?;
+    context.authority.may(format_args!("grant {grant}"))?;
     let made = backend.client.create_binding(&grant.request()).await?;
     let is_new = matches!(made, Made::New(_));
     let (Made::New(binding) | Made::Existing(binding)) = made;
@@ -159,7 +159,9 @@ async fn bind(context: &Context, backend: &Backend, grant: &Grant) -> Result<Bou
 
 /// Gone already is as good.
 async fn unbind(context: &Context, backend: &Backend, id: &BindingId) -> Result<(), Error> {
-    context.leadership.guard()?;
+    context
+        .authority
+        .may(format_args!("take away binding {id}"))?;
     backend.client.delete_binding(id).await?;
     backend
         .inventory
@@ -196,13 +198,17 @@ pub async fn change_memberships(
 ) -> Result<Vec<GroupId>, Error> {
     let mut found = Vec::new();
     for group in &plan.join {
-        context.leadership.guard()?;
+        context
+            .authority
+            .may(format_args!("put the account into group {}", group.name))?;
         let change = backend.client.add_member(&group.id, account).await?;
         note(backend, account, |groups| groups.push(membership(group)));
         found.extend((change == Change::AlreadySo).then(|| group.id.clone()));
     }
     for group in &plan.leave {
-        context.leadership.guard()?;
+        context
+            .authority
+            .may(format_args!("take the account out of group {group}"))?;
         backend.client.remove_member(group, account).await?;
         note(backend, account, |groups| {
             groups.retain(|membership| membership.id != *group);
@@ -210,7 +216,9 @@ pub async fn change_memberships(
     }
     if !plan.leave.is_empty() {
         // 1.x takes the access to the tenant away with the last group.
-        context.leadership.guard()?;
+        context
+            .authority
+            .may("give the account access to the tenant")?;
         backend.client.grant_access(account).await?;
     }
     Ok(found)

@@ -84,7 +84,7 @@ impl Kind for Group {
         let Standing::Keep(group) = plan(pass, backend, seen) else {
             return Ok(());
         };
-        pass.context.leadership.guard()?;
+        pass.may(format_args!("take away group {}", group.name))?;
         if pass.status.adopted || named::is_adopted(group.description.as_deref()) {
             let former = pass.status.former_description.as_ref();
             let description = named::former_description(former, group.description.as_deref());
@@ -217,8 +217,8 @@ async fn apply(
         return grant(pass, backend, &id, roles).await;
     }
     let described = describe(pass, backend, group).await;
-    grant(pass, backend, &id, roles).await?;
-    described
+    let granted = grant(pass, backend, &id, roles).await;
+    Stop::first(granted, described)
 }
 
 async fn create(pass: &mut Pass<Group>, backend: &Backend) -> Result<wire::Group, Stop> {
@@ -226,7 +226,7 @@ async fn create(pass: &mut Pass<Group>, backend: &Backend) -> Result<wire::Group
     let _reserved = named::reserve(backend, Sort::Group, &name)?;
     pass.hold(&[]).await?;
     pass.status.adopted = false;
-    pass.context.leadership.guard()?;
+    pass.may(format_args!("create group {name}"))?;
     let request = request(&name, description(pass));
     let group = match backend.client.create_group(&request).await {
         Ok(group) => group,
@@ -269,6 +269,7 @@ async fn refused(pass: &Pass<Group>, backend: &Backend, id: &GroupId, name: &str
 
 /// Writes down whose the group was before anything of it is changed: a crash must not make it look like ours.
 async fn adopt(pass: &mut Pass<Group>, group: wire::Group) -> Result<wire::Group, Stop> {
+    pass.may(format_args!("take over group {}", group.name))?;
     pass.hold(&[]).await?;
     pass.status.adopted = true;
     pass.status.former_description = Some(group.description.clone().unwrap_or_default());
@@ -299,7 +300,7 @@ async fn describe(
     if pass.object.spec.suspend {
         return Err(named::held_back().into());
     }
-    pass.context.leadership.guard()?;
+    pass.may(format_args!("write name and description of group {name}"))?;
     let request = request(&name, description);
     let group = backend.client.update_group(&group.id, &request).await?;
     note(pass, backend, &group);

@@ -126,6 +126,8 @@ pub(super) async fn reconcile<K: Connects>(
 ) -> Result<Action, std::convert::Infallible> {
     let started = Instant::now();
     context.stores.filled().await;
+    // Somebody may have agreed to what the brake holds.
+    context.brake.poke();
     let key = Key::new(K::NAME, namespace_of(&*object), name_of(&*object));
     let api = K::api(context.client.clone(), &key.namespace);
     // Which backend it was is in the status: an old one must not be looked at.
@@ -136,10 +138,15 @@ pub(super) async fn reconcile<K: Connects>(
     };
     let looked = look(&context, &key, &object).await;
     let now = context.clock.now();
-    let (status, stop) = match looked {
+    let (mut status, stop) = match looked {
         Ok(connection) => (conditions::connected(&object, &connection, now), None),
         Err(stop) => (conditions::failed(&object, &stop, now), Some(stop)),
     };
+    if context.authority.observes() {
+        // Nothing was made there, and another backend may come in its place.
+        let known = object.status().cloned().unwrap_or_default();
+        (status.uuid, status.tenant) = (known.uuid, known.tenant);
+    }
     let api = K::api(context.client.clone(), &key.namespace);
     let written = write_status(&context, &key, &api, &object, &status).await;
     let error = match (&stop, &written) {
@@ -245,6 +252,7 @@ fn down(key: &Key, stop: &Stop) -> Down {
 /// Forgets an instance that is gone, and tells the objects that referred to it.
 pub(super) fn gone(context: &Context, key: &Key) {
     context.backends.remove(key);
+    context.brake.forget(key);
     context.memory.forget(key);
     context.wake_referrers(key);
 }

@@ -1,23 +1,25 @@
 //! What the controllers have in common: a kind, and one pass over one of its objects.
 
 use std::collections::HashSet;
-use std::fmt::Debug;
-use std::future::Future;
+use std::fmt::{Debug, Display};
+use std::future::{Future, ready};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::Resource;
 use kube::runtime::events::{Event, EventType};
+use kube::{Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::backend::{Backend, Standing};
 use super::context::{Context, name_of, namespace_of};
+use super::error::Error;
 use super::outcome::{Blocked, Stop};
 use super::referrers::{Key, KindName};
 use crate::api::condition::{Finding, Reason};
+use crate::api::names::FINALIZER;
 use crate::api::policy::DeletionPolicy;
 use crate::api::reference::{InstanceKind, InstanceRef};
 use crate::api::revocation::DepartedKind;
@@ -76,6 +78,10 @@ pub trait Kind:
         pass: &mut Pass<Self>,
         backend: &Backend,
     ) -> impl Future<Output = Result<(), Stop>> + Send;
+    /// Revokes at once what is declared compromised, of an object whose end waits for something else.
+    fn condemn(_: &mut Pass<Self>, _: &Backend) -> impl Future<Output = Result<(), Stop>> + Send {
+        ready(Ok(()))
+    }
     /// Lets go of what stays behind under `deletionPolicy: Orphan`.
     fn orphan(pass: &mut Pass<Self>) -> impl Future<Output = Result<(), Stop>> + Send;
 }
@@ -120,6 +126,11 @@ impl<K: Kind> Pass<K> {
             findings: Vec::new(),
             next: None,
         }
+    }
+
+    /// To be called right before every request that changes something; `step` says what, in words that follow "would".
+    pub fn may(&self, step: impl Display) -> Result<(), Error> {
+        self.context.authority.may(step)
     }
 
     /// The object's namespace.
@@ -260,6 +271,13 @@ fn no_instance(InstanceRef { kind, name }: &InstanceRef) -> Blocked {
             ),
         ),
     }
+}
+
+/// Whether an object waits for us before it goes.
+#[must_use]
+pub fn is_held<K: Kind>(object: &K) -> bool {
+    let mut finalizers = object.finalizers().iter();
+    finalizers.any(|finalizer| finalizer == FINALIZER)
 }
 
 /// The key of an object.

@@ -4,7 +4,9 @@
 //! what differs between kinds is in a file of its own, with the same functions.
 
 mod api_token;
+mod authority;
 mod backend;
+mod brake;
 mod context;
 mod edits;
 mod error;
@@ -35,6 +37,7 @@ mod urgency;
 mod watch;
 
 pub use crate::plan::mark::Cluster;
+pub use authority::Mode;
 pub use error::Error;
 pub use settings::Settings;
 pub use tasks::{Died, Tasks};

@@ -4,9 +4,10 @@ use super::backend::Backend;
 use super::error::Error;
 use super::inventory::{Reservation, Sort};
 use super::kind::{Kind, Pass};
-use super::outcome::Blocked;
+use super::outcome::{Blocked, Stop};
 use crate::api::condition::{ConditionType, Finding, Reason};
 use crate::api::policy::AdoptionPolicy;
+use crate::iam::client;
 use crate::plan::claim::{Claimant, Obstacle};
 use crate::plan::mark::{self, Mark};
 use crate::plan::standing::{Candidate, Seen, Standing, standing};
@@ -58,6 +59,16 @@ pub async fn really_gone<T>(backend: &Backend) -> Result<Option<T>, Error> {
         Ok(None)
     } else {
         Err(Error::AnotherBackend)
+    }
+}
+
+/// An owner that is gone took its tokens along.
+pub async fn unless_gone(backend: &Backend, result: Result<(), Stop>) -> Result<(), Stop> {
+    match result {
+        Err(Stop::Failed(Error::Backend(client::Error::Gone { .. }))) => {
+            Ok(really_gone::<()>(backend).await.map(drop)?)
+        }
+        result => result,
     }
 }
 

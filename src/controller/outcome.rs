@@ -2,7 +2,6 @@
 
 use super::error::Error;
 use crate::api::condition::{ConditionType, Reason};
-use crate::ops::lease::NotLeading;
 
 /// Something that an object waits for and that is no failure: somebody has to change something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +89,26 @@ impl Stop {
         }
     }
 
+    /// Whether it stopped for the sole reason that the operator only tells what it would do.
+    #[must_use]
+    pub fn is_withheld(&self) -> bool {
+        self.reason() == Reason::ObserveOnly
+    }
+
+    /// The first trouble of two; of what would be done, all.
+    pub fn first(one: Result<(), Self>, other: Result<(), Self>) -> Result<(), Self> {
+        match (one, other) {
+            (Err(Self::Blocked(one)), Err(Self::Blocked(other)))
+                if one.reason == Reason::ObserveOnly && other.reason == Reason::ObserveOnly =>
+            {
+                let message = format!("{}; {}", one.message, other.message);
+                Err(Blocked { message, ..one }.into())
+            }
+            (Ok(()), other) => other,
+            (one, _) => one,
+        }
+    }
+
     /// The same in words.
     #[must_use]
     pub fn message(&self) -> String {
@@ -99,12 +118,6 @@ impl Stop {
             }
             Self::Failed(error) => error.to_string(),
         }
-    }
-}
-
-impl From<NotLeading> for Stop {
-    fn from(error: NotLeading) -> Self {
-        Self::Failed(error.into())
     }
 }
 
@@ -122,12 +135,50 @@ impl From<Down> for Stop {
 
 impl From<Error> for Stop {
     fn from(error: Error) -> Self {
-        Self::Failed(error)
+        match error {
+            // It waits for somebody to let the operator act.
+            Error::Withheld { .. } => {
+                Self::Blocked(Blocked::unsynced(error.reason(), error.to_string()))
+            }
+            error => Self::Failed(error),
+        }
     }
 }
 
 impl From<crate::iam::client::Error> for Stop {
     fn from(error: crate::iam::client::Error) -> Self {
         Self::Failed(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn would(step: &str) -> Result<(), Stop> {
+        let step = step.to_owned();
+        Err(Error::Withheld { step }.into())
+    }
+
+    fn said(result: Result<(), Stop>) -> Option<String> {
+        result.err().map(|stop| stop.message())
+    }
+
+    #[test]
+    fn of_what_would_be_done_all_is_told_and_of_troubles_the_first() {
+        let both = said(Stop::first(would("eat"), would("drink")));
+        assert_eq!(both.as_deref(), Some("would eat; would drink"));
+        let trouble = || Err(Blocked::unresolved(Reason::ReferenceNotFound, "lost").into());
+        assert_eq!(
+            said(Stop::first(trouble(), would("eat"))).as_deref(),
+            Some("lost")
+        );
+        let eats = said(Stop::first(would("eat"), trouble()));
+        assert_eq!(eats.as_deref(), Some("would eat"));
+        assert_eq!(
+            said(Stop::first(Ok(()), trouble())).as_deref(),
+            Some("lost")
+        );
+        assert_eq!(said(Stop::first(Ok(()), Ok(()))), None);
     }
 }

@@ -74,7 +74,7 @@ where
     };
     let (parameters, patch) = (PatchParams::apply(FIELD_MANAGER), Patch::Merge(&patch));
     let patched = api.patch_status(&key.name, &parameters, &patch);
-    let written = context.change("write the status", patched).await?;
+    let written = context.tell(patched).await?;
     context
         .memory
         .wrote(key, written.resource_version().as_deref());

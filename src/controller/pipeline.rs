@@ -12,9 +12,10 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::backend::Backend;
+use super::brake::{self, Verdict};
 use super::context::{Context, namespace_of};
 use super::error::Error;
-use super::kind::{Kind, Pass, instance_key, key_of};
+use super::kind::{Kind, Pass, instance_key, is_held, key_of};
 use super::outcome::{Blocked, Down, Stop};
 use super::patch::{status_patch, to_json};
 use super::referrers::{Key, KindName};
@@ -131,19 +132,12 @@ async fn end<K: Kind>(pass: &mut Pass<K>) -> (Outcome, Action) {
     if !is_held(&pass.object) {
         return (Outcome::Done, Action::await_change());
     }
-    let result = match (pass.object.deletion_policy(), pass.reached()) {
-        (DeletionPolicy::Orphan, _) => K::orphan(pass).await,
-        (DeletionPolicy::Delete, Ok(Some(backend))) => {
-            let result = K::end(pass, &backend).await;
-            note(&pass.context, &backend, result.as_ref().err());
-            result
-        }
-        (DeletionPolicy::Delete, Ok(None)) => return (Outcome::Deferred, Action::await_change()),
-        (DeletionPolicy::Delete, Err(stop)) => Err(stop),
-    };
-    let result = match result {
-        Ok(()) => Ok(()),
-        Err(stop) => revocation::outlive(pass, stop).await,
+    let result = match pass.object.deletion_policy() {
+        DeletionPolicy::Orphan => K::orphan(pass).await,
+        DeletionPolicy::Delete => match take_away(pass).await {
+            Some(result) => result,
+            None => return (Outcome::Deferred, Action::await_change()),
+        },
     };
     let result = match result {
         Ok(()) => pass.release().await.map_err(Stop::from),
@@ -159,9 +153,51 @@ async fn end<K: Kind>(pass: &mut Pass<K>) -> (Outcome, Action) {
     }
 }
 
-fn is_held<K: Kind>(object: &K) -> bool {
-    let mut finalizers = object.finalizers().iter();
-    finalizers.any(|finalizer| finalizer == FINALIZER)
+/// How what a deleted object made is left at the backend.
+const ORPHAN: &str = "set deletionPolicy: Orphan";
+
+/// Removes what the object made at the backend, or has a `Revocation` stand for it; `None` = whoever decides whether
+/// that may be, or the instance when it was looked at, wakes it.
+async fn take_away<K: Kind>(pass: &mut Pass<K>) -> Option<Result<(), Stop>> {
+    let instance = pass.instance_key();
+    let stop = match brake::verdict(&pass.context, &instance, pass.object.meta().uid.as_deref()) {
+        Verdict::Open => return None,
+        Verdict::Wait => {
+            let stop = condemned(pass).await.err();
+            let stop = stop.unwrap_or_else(|| brake::waits(&instance, ORPHAN).into());
+            // Its Secrets go with it: only where they go in any case does it not stay.
+            if !pass.context.is_ending(pass.namespace()) {
+                return Some(Err(stop));
+            }
+            stop
+        }
+        Verdict::Go => match removed(pass).await? {
+            Ok(()) => return Some(Ok(())),
+            Err(stop) => stop,
+        },
+    };
+    Some(revocation::outlive(pass, stop).await)
+}
+
+/// Removes what the object made at the backend; `None` = the instance wakes it as soon as it was looked at.
+async fn removed<K: Kind>(pass: &mut Pass<K>) -> Option<Result<(), Stop>> {
+    let backend = match pass.reached() {
+        Ok(backend) => backend?,
+        Err(stop) => return Some(Err(stop)),
+    };
+    let result = K::end(pass, &backend).await;
+    note(&pass.context, &backend, result.as_ref().err());
+    Some(result)
+}
+
+/// No brake holds what is declared compromised. An instance that cannot be worked with wakes the object when it can.
+pub(super) async fn condemned<K: Kind>(pass: &mut Pass<K>) -> Result<(), Stop> {
+    let Ok(Some(backend)) = pass.reached() else {
+        return Ok(());
+    };
+    let result = K::condemn(pass, &backend).await;
+    note(&pass.context, &backend, result.as_ref().err());
+    result
 }
 
 /// A backend that fails as a whole is closed for all, and probed by its instance's controller.
@@ -189,6 +225,7 @@ async fn conclude<K: Kind>(pass: &mut Pass<K>, stop: Option<Stop>) -> (Outcome, 
         let _ = pass.checkpoint().await;
         return (Outcome::Deferred, retry(&pass.context, &key, error));
     }
+    pass.context.authority.note(&key, stop.as_ref());
     let written = pass.write_status(stop.as_ref()).await;
     let error = match (&written, &stop) {
         (_, Some(Stop::Failed(error))) | (Err(error), _) => Some(error),
@@ -233,7 +270,9 @@ fn pause(context: &Context, key: &Key, error: &Error) -> Duration {
 /// conditions have to tell.
 fn due<K: Kind>(pass: &Pass<K>) -> Option<Duration> {
     let expirations = K::expirations(&pass.status);
-    until_first(pass.next, expirations, pass.context.clock.now())
+    // What is due stays so where nothing is done about it.
+    let next = pass.next.filter(|_| !pass.context.authority.observes());
+    until_first(next, expirations, pass.context.clock.now())
 }
 
 fn until_first(
@@ -260,13 +299,13 @@ impl<K: Kind> Pass<K> {
     }
 
     /// Holds the object until what it makes at the backend is gone, and writes these annotations with the same
-    /// request. Nothing is sent if that is so already.
+    /// request. Nothing is sent if that is so already, and where nothing will be made.
     pub async fn hold(&mut self, annotations: &[(&str, String)]) -> Result<(), Error> {
         let known = self.object.annotations();
         let is_noted = annotations
             .iter()
             .all(|(name, text)| known.get(*name) == Some(text));
-        if is_held(&self.object) && is_noted {
+        if (is_held(&self.object) && is_noted) || self.context.authority.observes() {
             return Ok(());
         }
         let mut finalizers = self.object.finalizers().to_vec();
@@ -319,8 +358,12 @@ impl<K: Kind> Pass<K> {
         Ok(())
     }
 
-    /// Writes the status as it is now, in the middle of a pass, so that a later step may rely on it.
+    /// Writes the status as it is now, in the middle of a pass, so that a later step may rely on it. Where no later step is
+    /// taken it says nothing: who acts some day would rely on it.
     pub async fn checkpoint(&mut self) -> Result<(), Error> {
+        if self.context.authority.observes() {
+            return Ok(());
+        }
         let new = to_json(&self.status)?;
         let (old_conditions, generation) =
             self.object.status().map(K::conditions).unwrap_or_default();
@@ -351,7 +394,12 @@ impl<K: Kind> Pass<K> {
         let conditions = status::conditions(&findings, now);
         let news = status::news(old, &conditions);
         let kept = (to_json(&conditions)?, to_json(&generation)?);
-        self.put_status(to_json(&self.status)?, kept).await?;
+        let status = match self.object.status() {
+            Some(known) if self.context.authority.observes() => to_json(known)?,
+            None if self.context.authority.observes() => to_json(&K::Status::default())?,
+            _ => to_json(&self.status)?,
+        };
+        self.put_status(status, kept).await?;
         for news in news {
             self.context.announce(self.regarding.clone(), news).await;
         }
@@ -368,7 +416,7 @@ impl<K: Kind> Pass<K> {
         let (api, parameters) = (self.api(), PatchParams::apply(FIELD_MANAGER));
         let (name, patch) = (self.name().to_owned(), Patch::Merge(&patch));
         let patched = api.patch_status(&name, &parameters, &patch);
-        self.object = self.context.change("write the status", patched).await?;
+        self.object = self.context.tell(patched).await?;
         self.note_write();
         Ok(())
     }

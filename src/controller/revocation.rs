@@ -15,12 +15,13 @@ use tracing::{debug, info};
 pub use hand_over::{outlive, restored};
 pub use owed::{Owed, object_of};
 
+use super::brake::{self, Verdict};
 use super::context::{Context, name_of, namespace_of};
 use super::error::Error;
 use super::kind::{Kind, Pass, instance_key};
 use super::outcome::{Blocked, Stop};
 use super::patch::{exactly, write_status};
-use super::pipeline::{note, retry};
+use super::pipeline::{condemned, note, retry};
 use super::referrers::{Key, KindName};
 use super::status::{self, TokensLive};
 use crate::api::condition::Reason;
@@ -47,8 +48,12 @@ pub(super) async fn reconcile(
     }
     let spec = &object.spec;
     let instance = instance_key(&spec.instance_ref, &spec.object.namespace);
+    let verdict = brake::verdict(&context, &instance, Some(&spec.object.uid));
     context.referrers.note(&key, HashSet::from([instance]));
-    let done = match carry_out(&context, &object).await {
+    if verdict == Verdict::Open {
+        return Ok(Action::await_change());
+    }
+    let done = match carry_out(&context, &object, verdict).await {
         Ok(()) => dismiss(&context, &object).await,
         Err(stop) => Err(stop),
     };
@@ -63,20 +68,32 @@ pub(super) async fn reconcile(
     Ok(action)
 }
 
-async fn carry_out(context: &Arc<Context>, duty: &Revocation) -> Result<(), Stop> {
+async fn carry_out(
+    context: &Arc<Context>,
+    duty: &Revocation,
+    verdict: Verdict,
+) -> Result<(), Stop> {
     match duty.spec.object.kind {
-        DepartedKind::ServiceAccount => end::<ServiceAccount>(context, duty).await,
-        DepartedKind::Group => end::<Group>(context, duty).await,
-        DepartedKind::Role => end::<Role>(context, duty).await,
-        DepartedKind::RoleBinding => end::<RoleBinding>(context, duty).await,
-        DepartedKind::ApiToken => end::<ApiToken>(context, duty).await,
+        DepartedKind::ServiceAccount => end::<ServiceAccount>(context, duty, verdict).await,
+        DepartedKind::Group => end::<Group>(context, duty, verdict).await,
+        DepartedKind::Role => end::<Role>(context, duty, verdict).await,
+        DepartedKind::RoleBinding => end::<RoleBinding>(context, duty, verdict).await,
+        DepartedKind::ApiToken => end::<ApiToken>(context, duty, verdict).await,
     }
 }
 
 /// Ends the object as it would have ended while it was there.
-async fn end<K: Kind>(context: &Arc<Context>, duty: &Revocation) -> Result<(), Stop> {
+async fn end<K: Kind>(
+    context: &Arc<Context>,
+    duty: &Revocation,
+    verdict: Verdict,
+) -> Result<(), Stop> {
     let mut pass = Pass::new(Arc::clone(context), restored::<K>(duty)?);
     pass.regarding = duty.object_ref(&());
+    if verdict == Verdict::Wait {
+        condemned(&mut pass).await?;
+        return Err(brake::waits(&pass.instance_key(), "delete this Revocation").into());
+    }
     let Some(backend) = pass.reached()? else {
         // The instance wakes it as soon as it was looked at.
         return Err(not_yet(&pass.instance_key()).into());
@@ -109,6 +126,7 @@ async fn dismiss(context: &Context, duty: &Revocation) -> Result<(), Stop> {
 
 /// Says what it waits for, and when it is tried again.
 async fn wait(context: &Context, key: &Key, duty: &Revocation, stop: Stop) -> (Outcome, Action) {
+    context.authority.note(key, Some(&stop));
     let written = tell(context, key, duty, &stop).await;
     let ((Stop::Failed(error), _) | (_, Err(error))) = (&stop, &written) else {
         debug!(object = %key, reason = %stop.reason(), "waits");

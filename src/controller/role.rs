@@ -76,7 +76,7 @@ impl Kind for Role {
         let Standing::Keep(role) = plan(pass, backend, seen) else {
             return Ok(());
         };
-        pass.context.leadership.guard()?;
+        pass.may(format_args!("take away role {}", role.name))?;
         if pass.status.adopted || named::is_adopted(role.description.as_deref()) {
             let request = former(&pass.status, &role);
             backend.client.update_role(&role.id, &request).await?;
@@ -117,13 +117,13 @@ async fn delete(context: &Context, backend: &Backend, id: &RoleId) -> Result<(),
         bindings.map(|binding| binding.id.clone()).collect()
     });
     for binding in &bindings {
-        context.leadership.guard()?;
+        context.authority.may("delete a binding of the role")?;
         backend.client.delete_binding(binding).await?;
         backend
             .inventory
             .write(|tables, stamp| tables.bindings.remove(binding.as_str(), stamp));
     }
-    context.leadership.guard()?;
+    context.authority.may("delete the role")?;
     backend.client.delete_role(id).await?;
     forget(backend, id);
     Ok(())
@@ -226,7 +226,7 @@ async fn create(pass: &mut Pass<Role>, backend: &Backend) -> Result<(), Stop> {
     unused(pass, backend, &name).await?;
     pass.hold(&[]).await?;
     pass.status.adopted = false;
-    pass.context.leadership.guard()?;
+    pass.may(format_args!("create role {name}"))?;
     let request = request(pass, None);
     let role = backend.client.create_role(&request).await?;
     written(pass, &role);
@@ -261,6 +261,7 @@ async fn unused(pass: &mut Pass<Role>, backend: &Backend, name: &str) -> Result<
 
 /// Writes down what the role was before anything of it is changed: a crash must not make it look like ours.
 async fn adopt(pass: &mut Pass<Role>, role: &wire::Role) -> Result<(), Stop> {
+    pass.may(format_args!("take over role {}", role.name))?;
     pass.hold(&[]).await?;
     let status = &mut pass.status;
     status.adopted = true;
@@ -277,7 +278,10 @@ async fn describe(pass: &mut Pass<Role>, backend: &Backend, role: wire::Role) ->
         Drift::None => role,
         Drift::Differs if pass.object.spec.suspend => return Err(named::held_back().into()),
         Drift::Differs => {
-            pass.context.leadership.guard()?;
+            let name = name(pass);
+            pass.may(format_args!(
+                "write name, description and permissions of role {name}"
+            ))?;
             let request = request(pass, Some(role.is_default));
             let role = backend.client.update_role(&role.id, &request).await?;
             written(pass, &role);

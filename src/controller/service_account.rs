@@ -111,7 +111,7 @@ impl Kind for ServiceAccount {
         // A missing group must not let a token die.
         let kept = tokens::keep(pass, backend, Holder { id, name, age }, entitled).await;
         quota::settle(pass);
-        let result = kept.and(granted).and(described);
+        let result = Stop::first(kept, Stop::first(granted, described));
         if let Err(Stop::Failed(error)) = &result {
             account::doubt(backend, id, error);
         }
@@ -120,6 +120,11 @@ impl Kind for ServiceAccount {
 
     async fn end(pass: &mut Pass<Self>, backend: &Backend) -> Result<(), Stop> {
         account::remove(pass, backend).await
+    }
+
+    async fn condemn(pass: &mut Pass<Self>, backend: &Backend) -> Result<(), Stop> {
+        let condemned = tokens::condemn(pass, backend).await;
+        super::named::unless_gone(backend, condemned).await
     }
 
     async fn orphan(pass: &mut Pass<Self>) -> Result<(), Stop> {

@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
+use super::authority::Mode;
 use super::tokens::Restarts;
 use crate::plan::mark::Cluster;
 
 /// How the controllers are to work.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// Whether what is decided is carried out.
+    pub mode: Mode,
     /// The operator's own namespace, where the credentials of `ClusterInstance`s are.
     pub namespace: String,
     /// The one namespace whose objects are looked after; `None` = all.
@@ -34,6 +37,9 @@ pub struct Settings {
     pub settle: SignedDuration,
     /// How long a deleted object waits for a backend that does not answer, before a `Revocation` takes its place.
     pub hand_over_after: SignedDuration,
+    /// How many objects of an instance may be deleted within minutes before nothing more is removed until somebody agrees; 0 =
+    /// any number.
+    pub deletion_brake: usize,
     /// How often something that waits for nothing that is watched is looked at.
     pub recheck: Duration,
 }

@@ -7,19 +7,22 @@ use super::outcome::{Blocked, Down, Stop};
 use crate::api::condition::{self, ConditionType, Finding, Reason, Truth};
 
 /// The conditions that stay as they were if a pass says nothing of them, in the order in which they are shown.
-const STANDING: [ConditionType; 5] = [
+const STANDING: [ConditionType; 6] = [
     ConditionType::Ready,
     ConditionType::Accepted,
     ConditionType::ResolvedRefs,
     ConditionType::Synced,
     ConditionType::TokenIssued,
+    // The brake itself says when it is on.
+    ConditionType::DeletionBraked,
 ];
 
 /// What people have to know although everything is in order.
-const WARNINGS: [ConditionType; 3] = [
+const WARNINGS: [ConditionType; 4] = [
     ConditionType::Expiring,
     ConditionType::RetiredTokenInUse,
     ConditionType::WindowUnmet,
+    ConditionType::DeletionBraked,
 ];
 
 /// What a pass found, as conditions see it.

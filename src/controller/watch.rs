@@ -26,7 +26,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::feed::{Beats, Events, Feed, Feeds};
+use super::authority::Authority;
 use super::backend::Backends;
+use super::brake::{self, Brake};
 use super::context::{Context, namespace_of};
 use super::instance::Connects;
 use super::kind::{Kind, key_of};
@@ -94,7 +96,7 @@ pub fn start(parts: Parts) -> Tasks {
         recorder: Recorder::new(client.clone(), reporter),
         client,
         clock,
-        leadership,
+        authority: Authority::new(leadership, settings.mode, metrics.clone()),
         backends: Backends::default(),
         referrers: Referrers::default(),
         turns: Turns::new(settings.concurrency, wakers.clone(), metrics.clone()),
@@ -105,7 +107,9 @@ pub fn start(parts: Parts) -> Tasks {
         stores: feeds.stores(),
         secrets_of: SecretIndex::default(),
         owed: Owed::nothing(metrics.clone()),
+        brake: Brake::new(settings.deletion_brake, metrics.clone()),
         metrics,
+        settings,
     });
     let ready = feed::report(Arc::clone(&context), Arc::clone(&health));
     let mut tasks = Tasks::default();
@@ -136,6 +140,10 @@ fn runs(
         ("Secrets", until(stop, secrets)),
         ("namespaces", until(stop, namespaces)),
         ("credentials", until(stop, credentials)),
+        (
+            "the brake on mass deletion",
+            until(stop, brake::run(Arc::clone(context))),
+        ),
         (
             "jumps of the clock",
             until(stop, jump::jumps(Arc::clone(context))),
@@ -311,9 +319,11 @@ fn forget(context: &Context, key: &Key) {
     context.memory.forget(key);
     context.turns.forget(key);
     context.metrics.expires(&key.to_string(), None);
+    context.authority.note(key, None);
     for waiting in context.places.gone(key) {
         context.wakers.wake(&waiting);
     }
+    context.brake.poke_if_on();
 }
 
 /// Keeps the index of what is owed, and wakes an object that waits for what its forerunner left.
@@ -339,7 +349,9 @@ fn owed(context: &Arc<Context>, events: Events<Revocation>) -> Events<Revocation
         Event::Delete(object) => {
             context.referrers.forget(&key(object));
             context.memory.forget(&key(object));
+            context.authority.note(&key(object), None);
             context.wakers.wake(&context.owed.paid(object));
+            context.brake.poke_if_on();
         }
     });
     heard.boxed()

@@ -4,6 +4,7 @@
 //! written there before the request, and only what it names is ever removed.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use crate::api::grant::{GrantedBinding, GrantedGroup};
 use crate::iam::client::Subject;
@@ -50,6 +51,16 @@ impl Grants {
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.bind.is_empty() && self.unbind.is_empty()
+    }
+}
+
+impl fmt::Display for Grant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let role = &self.role_name;
+        match &self.namespace {
+            Some(namespace) => write!(f, "role {role} in Kestra namespace {namespace}"),
+            None => write!(f, "role {role} in the whole tenant"),
+        }
     }
 }
 

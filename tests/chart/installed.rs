@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
+use testbed::audit::{Mark, Request};
 use testbed::{ControlPlane, IamServer, Process, Scratch, wait_for};
 
 use crate::rendered::documents;
@@ -10,26 +11,30 @@ use crate::{CHART, binary, helm, render};
 
 const HOME: &str = "iam";
 
-/// Installs the chart with an instance in its values, as the README tells. Answers with its notes.
-fn install(plane: &ControlPlane, url: &str) -> String {
+/// The release, and the operator's service account.
+const USER: &str = "kestra-iam-operator";
+
+/// Installs the chart with an instance in its values, as the README tells, and with these values besides. Answers
+/// with its notes.
+fn install(plane: &ControlPlane, url: &str, values: &[&str]) -> String {
     let kubeconfig = plane.kubeconfig();
     let instance = json!({
         "name": "default", "url": url, "tenant": "main", "secretName": "kestra-credential",
         "allowedNamespaces": {"names": ["team-a"]}, "guardrails": {"unrestricted": true},
     });
-    let value = format!("clusterInstance={instance}");
-    let output = helm(&[
+    let instance = format!("clusterInstance={instance}");
+    let mut args = vec![
         "install",
-        "kestra-iam-operator",
+        USER,
         CHART,
         "--namespace",
         HOME,
         "--create-namespace",
-        "--kubeconfig",
-        kubeconfig.to_str().unwrap(),
-        "--set-json",
-        &value,
-    ]);
+    ];
+    args.extend(["--kubeconfig", kubeconfig.to_str().unwrap()]);
+    let values = [values, &[&instance]].concat();
+    args.extend(values.into_iter().flat_map(|value| ["--set-json", value]));
+    let output = helm(&args);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{}", text(&output.stderr));
     let notes = text(&output.stdout);
@@ -40,97 +45,109 @@ fn install(plane: &ControlPlane, url: &str) -> String {
     notes
 }
 
+/// A control plane with the chart, the credential that its notes ask for, and a namespace `team-a`.
+struct Installed {
+    plane: ControlPlane,
+    scratch: Scratch,
+    _server: IamServer,
+}
+
+impl Installed {
+    async fn with(values: &[&str]) -> Self {
+        let plane = ControlPlane::start().await.unwrap();
+        let server = IamServer::start(binary(), &[] as &[&str]).await.unwrap();
+        install(&plane, server.url(), values);
+        let secret = format!("--from-literal=token={}", server.admin_token());
+        let create = [
+            "create",
+            "secret",
+            "generic",
+            "kestra-credential",
+            "-n",
+            HOME,
+        ];
+        let create = [&create[..], &[&secret]].concat();
+        plane.kubectl(&create, "").await.unwrap();
+        let create = ["create", "namespace", "team-a"];
+        plane.kubectl(&create, "").await.unwrap();
+        Self {
+            plane,
+            scratch: Scratch::new("chart").unwrap(),
+            _server: server,
+        }
+    }
+
+    /// An operator with the rights that the chart gives.
+    async fn operator(&self, flags: &[&str]) -> Process {
+        let kubeconfig = self.plane.kubeconfig_for(HOME, USER).await.unwrap();
+        let mut command = Command::new(binary());
+        command.args(["run", "--namespace", HOME, "--listen", "127.0.0.1:0"]);
+        command.arg("--kubeconfig").arg(kubeconfig);
+        command.args(["--lease-duration=6s", "--renew-deadline=5s"]);
+        command.args(["--renew-interval=1s", "--retry-period=500ms"]);
+        command.args(flags);
+        let log = self.scratch.file("operator.log");
+        Process::start("operator", &command, &log).unwrap()
+    }
+
+    async fn kubectl(&self, args: &[&str], stdin: &str) {
+        let args = [args, &["-n", "team-a"]].concat();
+        self.plane.kubectl(&args, stdin).await.unwrap();
+    }
+
+    /// What the operator asked the API server for since then, and was not refused.
+    fn granted(&self, mark: Mark) -> Vec<Request> {
+        let mut requests = self.plane.audit().since(mark).unwrap();
+        let user = format!("system:serviceaccount:{HOME}:{USER}");
+        requests.retain(|request| request.user == user);
+        let refused = requests.iter().filter(|request| request.code == 403);
+        assert_eq!(refused.count(), 0, "{requests:?}");
+        requests
+    }
+}
+
 #[tokio::test]
 async fn the_operator_works_with_the_rights_that_the_chart_gives() {
-    let plane = ControlPlane::start().await.unwrap();
-    let server = IamServer::start(binary(), &[] as &[&str]).await.unwrap();
-    install(&plane, server.url());
-    let secret = format!("--from-literal=token={}", server.admin_token());
-    plane
-        .kubectl(
-            &[
-                "create",
-                "secret",
-                "generic",
-                "kestra-credential",
-                "-n",
-                HOME,
-                &secret,
-            ],
-            "",
-        )
-        .await
-        .unwrap();
-    plane
-        .kubectl(&["create", "namespace", "team-a"], "")
-        .await
-        .unwrap();
-
-    let scratch = Scratch::new("chart").unwrap();
-    let kubeconfig = plane
-        .kubeconfig_for(HOME, "kestra-iam-operator")
-        .await
-        .unwrap();
-    let mut command = Command::new(binary());
-    command
-        .args([
-            "run",
-            "--namespace",
-            HOME,
-            "--listen",
-            "127.0.0.1:0",
-            "--kubeconfig",
-        ])
-        .arg(kubeconfig);
-    command.args([
-        "--lease-duration=3s",
-        "--renew-deadline=2s",
-        "--renew-interval=1s",
-        "--retry-period=500ms",
-    ]);
-    let operator = Process::start("operator", &command, &scratch.file("operator.log")).unwrap();
-
+    let installed = Installed::with(&[]).await;
+    let operator = installed.operator(&[]).await;
+    let plane = &installed.plane;
     let mark = plane.audit().mark().unwrap();
-    plane
-        .kubectl(&["apply", "-n", "team-a", "-f", "-"], &objects())
-        .await
-        .unwrap();
-    until(&plane, &operator, "is ready", is_ready).await;
-    plane
-        .kubectl(
-            &[
-                "annotate",
-                "ksa/ci",
-                "-n",
-                "team-a",
-                "kestra-iam.dev/rotate-requested-at=1",
-            ],
-            "",
-        )
-        .await
-        .unwrap();
-    until(&plane, &operator, "has its second token", |account| {
+    let apply = ["apply", "-f", "-"];
+    installed.kubectl(&apply, &objects()).await;
+    until(plane, &operator, "is ready", is_ready).await;
+    let rotate = ["annotate", "ksa/ci", "kestra-iam.dev/rotate-requested-at=1"];
+    installed.kubectl(&rotate, "").await;
+    until(plane, &operator, "has its second token", |account| {
         account["status"]["tokens"][0]["generation"] == 2
     })
     .await;
-    plane
-        .kubectl(&["delete", "-n", "team-a", "-f", "-"], &objects())
-        .await
-        .unwrap();
+    let delete = ["delete", "-f", "-"];
+    installed.kubectl(&delete, &objects()).await;
+    let requests = installed.granted(mark);
+    assert!(requests.len() > 10, "the audit log tells of the operator");
+}
 
-    let requests = plane.audit().since(mark).unwrap();
-    let user = format!("system:serviceaccount:{HOME}:kestra-iam-operator");
-    let ours: Vec<_> = requests
-        .iter()
-        .filter(|request| request.user == user)
-        .collect();
-    assert!(
-        ours.len() > 10,
-        "the audit log tells of the operator: {}",
-        ours.len()
-    );
-    let refused: Vec<_> = ours.iter().filter(|request| request.code == 403).collect();
-    assert!(refused.is_empty(), "{refused:?}");
+#[tokio::test]
+async fn who_only_observes_needs_no_more_rights_than_the_chart_gives_it() {
+    let installed = Installed::with(&["observeOnly=true"]).await;
+    let mark = installed.plane.audit().mark().unwrap();
+    let operator = installed.operator(&["--observe-only"]).await;
+    let apply = ["apply", "-f", "-"];
+    installed.kubectl(&apply, &objects()).await;
+    until(&installed.plane, &operator, "is told of", |account| {
+        is(account, "False", "ReferenceNotFound")
+    })
+    .await;
+    let alone = json!({"spec": {"groups": null}}).to_string();
+    let patch = ["patch", "ksa/ci", "--type=merge", "-p", &alone];
+    installed.kubectl(&patch, "").await;
+    until(&installed.plane, &operator, "is not made", |account| {
+        is(account, "False", "ObserveOnly")
+    })
+    .await;
+    let requests = installed.granted(mark);
+    let mut requests = requests.iter();
+    assert!(requests.any(|request| request.resource == "serviceaccounts/status"));
 }
 
 fn objects() -> String {
@@ -171,11 +188,14 @@ fn objects() -> String {
 }
 
 fn is_ready(account: &Value) -> bool {
+    is(account, "True", "Synced")
+}
+
+/// Whether it is ready, or not, for this reason.
+fn is(account: &Value, status: &str, reason: &str) -> bool {
     let conditions = account["status"]["conditions"].as_array();
-    conditions
-        .into_iter()
-        .flatten()
-        .any(|c| c["type"] == "Ready" && c["status"] == "True")
+    let mut conditions = conditions.into_iter().flatten();
+    conditions.any(|it| it["type"] == "Ready" && it["status"] == status && it["reason"] == reason)
 }
 
 async fn until(
@@ -247,7 +267,7 @@ async fn definitions(plane: &ControlPlane) -> Vec<String> {
 #[tokio::test]
 async fn what_helm_uninstalls_leaves_definitions_and_objects() {
     let plane = ControlPlane::start().await.unwrap();
-    let notes = install(&plane, "http://127.0.0.1:9");
+    let notes = install(&plane, "http://127.0.0.1:9", &[]);
     let order = "kubectl delete ksa,ktok,krb,krole,kgrp --all -A";
     assert!(notes.contains(order), "{notes}");
     let before = definitions(&plane).await;

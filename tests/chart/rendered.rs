@@ -57,6 +57,8 @@ fn the_binary_takes_the_flags_that_the_chart_sets() {
         r#"formerClusterIds=["old","older"]"#,
         r#"instanceHosts=["kestra.example.com"]"#,
         "restartConsumers=true",
+        "deletionBrake=0",
+        "observeOnly=true",
         r#"extraArgs=["--concurrency=32"]"#,
     ];
     let deployment = of_kind(&render(&values).unwrap(), "Deployment").remove(0);
@@ -68,6 +70,8 @@ fn the_binary_takes_the_flags_that_the_chart_sets() {
         "--watch-namespace=team-a",
         "--former-cluster-ids=old,older",
         "--namespaced-instances",
+        "--deletion-brake=0",
+        "--observe-only",
     ] {
         assert!(args.contains(&expected), "{args:?}");
     }
@@ -111,6 +115,7 @@ fn no_domain_for_metadata_means_none_and_not_the_default() {
 fn wrong_values_are_refused_with_the_name_of_the_field() {
     for (value, field) in [
         ("replicas=-1", "replicas"),
+        ("deletionBrake=-1", "deletionBrake"),
         (r#"log={"format":"xml"}"#, "format"),
         (
             r#"clusterInstance={"name":"default","url":"kestra"}"#,
@@ -143,6 +148,30 @@ fn one_watched_namespace_takes_no_right_on_secrets_elsewhere() {
             .iter()
             .any(|binding| binding["metadata"]["namespace"] == "team-a")
     );
+}
+
+#[test]
+fn who_only_observes_has_no_right_to_change_more_than_statuses_and_events() {
+    let rendered = render(&["observeOnly=true", "restartConsumers=true"]).unwrap();
+    let roles = [
+        of_kind(&rendered, "ClusterRole"),
+        of_kind(&rendered, "Role"),
+    ]
+    .concat();
+    let granted = roles
+        .iter()
+        .flat_map(|role| role["rules"].as_array().unwrap());
+    let changes = |rule: &&Value| {
+        let mut verbs = rule["verbs"].as_array().unwrap().iter();
+        verbs.any(|verb| !["get", "list", "watch"].contains(&verb.as_str().unwrap()))
+    };
+    for rule in granted.filter(changes) {
+        for resource in rule["resources"].as_array().unwrap() {
+            let resource = resource.as_str().unwrap();
+            let tells = resource.ends_with("/status") || ["events", "leases"].contains(&resource);
+            assert!(tells, "{rule}");
+        }
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use axum::http::Method;
 use futures::FutureExt;
 use jiff::SignedDuration;
 use kestra_iam_operator::clock::Clock;
-use kestra_iam_operator::controller::{self, Cluster, Parts, Restarts, Settings, Tasks};
+use kestra_iam_operator::controller::{self, Cluster, Mode, Parts, Restarts, Settings, Tasks};
 use kestra_iam_operator::ops::health::Health;
 use kestra_iam_operator::ops::lease::Leadership;
 use kestra_iam_operator::ops::metrics::Metrics;
@@ -68,6 +68,7 @@ impl Drop for Controllers {
 
 fn settings(namespace: &str) -> Settings {
     Settings {
+        mode: Mode::Act,
         namespace: HOME.into(),
         watch_namespace: Some(namespace.into()),
         cluster: Cluster {
@@ -83,6 +84,7 @@ fn settings(namespace: &str) -> Settings {
         issue_pace: SignedDuration::from_mins(1),
         settle: SignedDuration::from_mins(2),
         hand_over_after: SignedDuration::from_mins(5),
+        deletion_brake: 20,
         recheck: Duration::from_hours(1),
     }
 }

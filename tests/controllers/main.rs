@@ -20,6 +20,7 @@ mod instances;
 mod kinds;
 mod leading;
 mod metrics;
+mod observed;
 mod references;
 mod scene;
 mod shown;

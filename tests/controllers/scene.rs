@@ -55,6 +55,18 @@ impl Scene {
         (turn, scene)
     }
 
+    /// In the cluster with the brake, with an instance that allows everything. The operator there is the test's alone for
+    /// as long as the turn is kept.
+    pub async fn braked() -> (MutexGuard<'static, ()>, Self) {
+        static TURN: Mutex<()> = Mutex::const_new(());
+        let turn = TURN.lock().await;
+        let scene = Self::inside(World::braked().await).await;
+        scene
+            .connect(json!({"guardrails": {"unrestricted": true}}))
+            .await;
+        (turn, scene)
+    }
+
     /// In the shared world, but with a server of its own and an instance that allows everything.
     pub async fn at(server: &IamServer, fields: Value) -> Self {
         let world = World::shared().await;

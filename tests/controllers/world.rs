@@ -12,6 +12,9 @@ use tokio::sync::OnceCell;
 /// Where the operator's own things are.
 pub const HOME: &str = "operator";
 
+/// Flags of an operator that holds the fourth deletion within minutes.
+pub const BRAKE: [&str; 2] = ["--deletion-brake", "3"];
+
 /// The binary under test.
 pub fn binary() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_kestra-iam-operator"))
@@ -43,6 +46,13 @@ impl World {
         static PRIVATE: OnceCell<Arc<World>> = OnceCell::const_new();
         let start = async || Arc::new(Self::start_as("private", &[], &[]).await);
         Arc::clone(PRIVATE.get_or_init(start).await)
+    }
+
+    /// A third cluster, whose operator holds the fourth deletion within minutes.
+    pub async fn braked() -> Arc<Self> {
+        static BRAKED: OnceCell<Arc<World>> = OnceCell::const_new();
+        let start = async || Arc::new(Self::start_as("braked", &BRAKE, &[]).await);
+        Arc::clone(BRAKED.get_or_init(start).await)
     }
 
     /// One of the test's own, with more flags of operator and server.

@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use crate::cli::logging::Logging;
 use crate::cli::{duration, words};
 use crate::clock::Clock;
-use crate::controller::{Cluster, Restarts, Settings};
+use crate::controller::{Cluster, Mode, Restarts, Settings};
 use crate::ops::cluster;
 use crate::ops::lease::{BadTiming, Timing};
 
@@ -101,6 +101,11 @@ pub struct Scope {
     )]
     pub instance_hosts: Vec<String>,
 
+    /// Tell by conditions and Events what would be done, and change nothing: neither at a backend nor in the cluster, where
+    /// only statuses and Events are written, and the Lease. Instead of an operator that acts, and not beside it.
+    #[arg(long, env = "KESTRA_IAM_OBSERVE_ONLY")]
+    pub observe_only: bool,
+
     /// Roll the workloads that spec.restart of a token names, after each of its rotations. The operator then needs the
     /// rights to patch these workloads, and to list pods.
     #[arg(long, env = "KESTRA_IAM_RESTART_CONSUMERS")]
@@ -140,6 +145,14 @@ pub struct Pace {
         value_parser = duration::parse
     )]
     pub hand_over_after: Duration,
+
+    /// How many objects of one instance may be deleted within five minutes. Of more than that nothing is removed at the
+    /// backend until somebody agrees by an annotation on the instance; 0 = there is no such brake.
+    #[arg(
+        long, env = "KESTRA_IAM_DELETION_BRAKE", value_name = "COUNT", default_value = "20",
+        value_parser = clap::value_parser!(u16).range(0..=1000)
+    )]
+    pub deletion_brake: u16,
 
     /// How often an object is looked at that waits for something nobody announces, such as a name at the backend.
     #[arg(
@@ -278,6 +291,11 @@ impl Args {
             ..
         } = self;
         Settings {
+            mode: if scope.observe_only {
+                Mode::Observe
+            } else {
+                Mode::Act
+            },
             namespace: namespace.to_owned(),
             watch_namespace: kubernetes.watch_namespace.clone(),
             cluster,
@@ -296,6 +314,7 @@ impl Args {
             issue_pace: signed(pace.min_issue_interval),
             settle: signed(self.settle()),
             hand_over_after: signed(pace.hand_over_after),
+            deletion_brake: pace.deletion_brake.into(),
             recheck: pace.recheck_interval,
         }
     }

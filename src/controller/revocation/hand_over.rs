@@ -24,7 +24,7 @@ const OURS: &str = "kestra-iam.dev/";
 /// Lets an object go that its backend keeps. Once its time has come, a `Revocation` stands for what it left; until then it
 /// says what it waits for.
 pub async fn outlive<K: Kind>(pass: &mut Pass<K>, stop: Stop) -> Result<(), Stop> {
-    if !is_of_backend(&stop) {
+    if !is_of_backend(&stop) || stop.is_withheld() {
         return Err(stop);
     }
     let due = due(pass);
@@ -91,16 +91,20 @@ async fn hand_over<K: Kind>(pass: &Pass<K>, because: &Stop) -> Result<(), Error>
     info!(object = %key, revocation = name, reason = %because.reason(), "goes, and leaves a duty");
     context.owed.note(key, &name);
     if let Some(created) = created {
-        announce(pass, &created).await;
+        announce(pass, &created, because.reason()).await;
     }
     Ok(())
 }
 
 /// Tells people by the `Revocation`: the object is gone in a moment, perhaps with its namespace.
-async fn announce<K: Kind>(pass: &Pass<K>, duty: &Revocation) {
+async fn announce<K: Kind>(pass: &Pass<K>, duty: &Revocation, because: Reason) {
     let instance = pass.instance_key();
+    let until = match because {
+        Reason::DeletionBraked => "somebody agrees to so many deletions",
+        _ => "that answers",
+    };
     let note = format!(
-        "{} is gone, and what it made at {instance} is still there: it is removed as soon as that answers",
+        "{} is gone, and what it made at {instance} is still there: it is removed as soon as {until}",
         pass.key()
     );
     let event = Event {
@@ -129,6 +133,7 @@ fn duty<K: Kind>(pass: &Pass<K>) -> Result<Revocation, Error> {
             name: pass.name().to_owned(),
             uid,
         },
+        deletion_time: pass.object.meta().deletion_timestamp.clone(),
         was: Former {
             annotations: annotations.map(|(k, v)| (k.clone(), v.clone())).collect(),
             spec: members(to_json(&pass.object)?["spec"].take()),

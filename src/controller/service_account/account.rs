@@ -95,7 +95,7 @@ async fn let_back(pass: &Pass<ServiceAccount>, backend: &Backend) -> Result<bool
     let Some(id) = pass.status.id.clone().filter(|_| !pass.is_suspended()) else {
         return Ok(false);
     };
-    pass.context.leadership.guard()?;
+    pass.may("give the account access to the tenant, or create it anew")?;
     match backend.client.grant_access(&PrincipalId(id)).await {
         Ok(_) => Ok(true),
         // Without that right it is made anew, or its name is found to be taken.
@@ -192,7 +192,7 @@ async fn create(
     belongings::intend(pass, wanted).await?;
     pass.status.adopted = false;
     pass.status.former_description = None;
-    pass.context.leadership.guard()?;
+    pass.may(format_args!("create account {name}"))?;
     let spec = AccountSpec {
         name: name.to_owned(),
         description: Some(description(pass)),
@@ -251,6 +251,7 @@ async fn adopt(
     name: &str,
     id: &PrincipalId,
 ) -> Result<(), Stop> {
+    pass.may(format_args!("take over account {name}"))?;
     let account = backend.client.account(id).await?;
     if account.superadmin == Some(true) {
         let verdict = backend.guard(pass.namespace()).super_admin(name);
@@ -314,7 +315,7 @@ async fn rewrite(
     description: String,
 ) -> Result<(), Stop> {
     let account = backend.client.account(id).await?;
-    pass.context.leadership.guard()?;
+    pass.may(format_args!("write name and description of account {name}"))?;
     let spec = AccountSpec {
         name: name.to_owned(),
         description: Some(description),
@@ -345,7 +346,7 @@ pub(super) async fn remove(pass: &mut Pass<ServiceAccount>, backend: &Backend) -
         let description = named::former_description(former, account.description.as_deref());
         return rewrite(pass, backend, id, &account.name, description).await;
     }
-    pass.context.leadership.guard()?;
+    pass.may(format_args!("delete account {}", account.name))?;
     backend.client.delete_account(id).await?;
     forget(backend, id);
     Ok(())

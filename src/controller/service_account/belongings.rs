@@ -152,8 +152,8 @@ pub(super) async fn grant(
         None => Err(named::held_back().into()),
     };
     let grants = wanted.grants(id);
-    grants::bring_about(pass, backend, &grants, wanted.trouble).await?;
-    joined
+    let bound = grants::bring_about(pass, backend, &grants, wanted.trouble).await;
+    Stop::first(bound, joined)
 }
 
 /// Takes the account out of all groups that we put it into.

@@ -1,5 +1,7 @@
 //! The account's entries.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use tracing::warn;
@@ -76,10 +78,12 @@ fn first_of(
     first: Result<(), Stop>,
     next: Result<(), Stop>,
 ) -> Result<(), Stop> {
-    if let (Err(_), Err(stop)) = (&first, &next) {
+    if let (Err(_), Err(stop)) = (&first, &next)
+        && !stop.is_withheld()
+    {
         warn!(object = %pass.key(), reason = %stop.reason(), "{}", stop.message());
     }
-    first.and(next)
+    Stop::first(first, next)
 }
 
 async fn keep_one(
@@ -260,4 +264,24 @@ pub(super) async fn revoke_all(
     owner: Owner,
 ) -> Result<(), Stop> {
     tokens::revoke_all(pass, backend, &mut Ledger::of(owner)).await
+}
+
+/// Revokes at once the tokens that are declared compromised, of an account that is going: nothing takes their place.
+pub(super) async fn condemn(
+    pass: &mut Pass<ServiceAccount>,
+    backend: &Backend,
+) -> Result<(), Stop> {
+    let Some(id) = pass.status.id.clone() else {
+        return Ok(());
+    };
+    let ledger = &mut Ledger::of(Owner::Account(PrincipalId(id)));
+    let declared = pass.object.spec.tokens.iter().map(|entry| &entry.name);
+    let known = pass.status.tokens.iter().map(|entry| &entry.name);
+    let mut names: BTreeSet<String> = declared.chain(known).cloned().collect();
+    names.extend(entries_of_secrets(pass));
+    for name in names {
+        let compromised = requests(&pass.object, &name).compromised;
+        tokens::condemn(pass, backend, ledger, &name, compromised.as_deref()).await?;
+    }
+    Ok(())
 }

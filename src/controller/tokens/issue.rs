@@ -42,7 +42,9 @@ impl<K: TokenHolder> Round<'_, K> {
             }
         }
         let outcome = self.mint(issue).await;
-        if let Err(stop) = &outcome {
+        if let Err(stop) = &outcome
+            && !stop.is_withheld()
+        {
             self.tell_failure(stop);
         }
         outcome
@@ -51,7 +53,8 @@ impl<K: TokenHolder> Round<'_, K> {
     async fn mint(&mut self, issue: &Issue) -> Result<(), Stop> {
         self.rehearse(issue).await?;
         let wanted = self.wanted(issue);
-        self.guard()?;
+        let (label, reason) = (self.entry.label(), issue.reason);
+        self.pass.may(format_args!("issue {label} ({reason})"))?;
         let owner = self.ledger.owner();
         let issued = self.backend.client.issue_token(owner, &wanted).await?;
         let metrics = &self.pass.context.metrics;

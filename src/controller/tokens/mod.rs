@@ -27,7 +27,7 @@ pub use dressing::Dressing;
 pub use feasible::{check_feasible, policy};
 pub use ledger::Ledger;
 pub use metadata::check_metadata;
-pub use removal::{Ending, ending, entries_of_secrets, remove, revoke_all};
+pub use removal::{Ending, condemn, ending, entries_of_secrets, remove, revoke_all};
 pub use rights::rights;
 pub use sight::next_look;
 

@@ -45,6 +45,21 @@ pub async fn remove<K: TokenHolder>(
     Ok(())
 }
 
+/// Removes at once an entry of an object that is going, if the annotation's value declares its tokens compromised and nobody
+/// has acted on that yet.
+pub async fn condemn<K: TokenHolder>(
+    pass: &mut Pass<K>,
+    backend: &Backend,
+    ledger: &mut Ledger,
+    entry: &str,
+    compromised: Option<&str>,
+) -> Result<(), Stop> {
+    match ending(pass, entry, compromised) {
+        Ending::AtOnce => remove(pass, backend, ledger, entry, Ending::AtOnce).await,
+        Ending::InTime => Ok(()),
+    }
+}
+
 /// Whether an entry's tokens have come to their end; if so they are listed. When they will is written down at the first
 /// time: the farewell counts where no history tells another.
 pub(super) async fn is_over<K: TokenHolder>(
@@ -177,7 +192,7 @@ async fn revoke<K: Kind>(
     ledger: &mut Ledger,
     id: &TokenId,
 ) -> Result<(), Error> {
-    pass.context.leadership.guard()?;
+    pass.may(format_args!("revoke token {id}"))?;
     backend.client.revoke_token(ledger.owner(), id).await?;
     ledger.remove(id);
     let metrics = &pass.context.metrics;

@@ -69,16 +69,13 @@ impl<K: TokenHolder> Round<'_, K> {
     /// Revokes a token at the backend. One that is gone already is as good: this pass has had other answers of the
     /// backend.
     pub(super) async fn revoke_token(&mut self, id: &TokenId) -> Result<(), Error> {
-        self.guard()?;
+        let label = self.entry.label();
+        self.pass
+            .may(format_args!("revoke {id}, a former value of {label}"))?;
         let owner = self.ledger.owner();
         self.backend.client.revoke_token(owner, id).await?;
         self.ledger.remove(id);
         self.sight.seen.listed = self.ledger.of_entry(self.pass, self.entry.name);
         Ok(())
-    }
-
-    /// Whether this process leads right now.
-    pub(super) fn guard(&self) -> Result<(), Error> {
-        Ok(self.pass.context.leadership.guard()?)
     }
 }

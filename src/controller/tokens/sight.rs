@@ -111,7 +111,7 @@ fn observed<K: Kind>(
 
 /// When this process became the leader, on the backend's clock.
 fn leading_since<K: Kind>(pass: &Pass<K>, backend: &Backend) -> Timestamp {
-    let acquired = pass.context.leadership.acquired_at();
+    let acquired = pass.context.authority.since();
     let offset = backend.client.clock_offset();
     let offset = offset.unwrap_or(SignedDuration::ZERO);
     acquired

@@ -102,6 +102,7 @@ impl Feeds {
             roles: self.roles.store.clone(),
             role_bindings: self.role_bindings.store.clone(),
             api_tokens: self.api_tokens.store.clone(),
+            revocations: self.revocations.store.clone(),
             secrets: self.secrets.store.clone(),
             namespaces: self.namespaces.store.clone(),
             unfilled: self.unfilled.clone(),

@@ -111,6 +111,18 @@ pub(super) const REVOCATIONS_OWED: Described = Described {
     help: "Deleted objects whose tokens, grants and accounts are still to be removed from a backend",
     labels: &[],
 };
+pub(super) const DELETIONS_BRAKED: Described = Described {
+    name: "kestra_iam_deletions_braked",
+    kind: "gauge",
+    help: "Deleted objects of which nothing is removed until somebody acknowledges that so many were deleted",
+    labels: &[INSTANCE],
+};
+pub(super) const CHANGES_WITHHELD: Described = Described {
+    name: "kestra_iam_changes_withheld",
+    kind: "gauge",
+    help: "Objects for which something would be done if the operator did not run with --observe-only",
+    labels: &[],
+};
 pub(super) const BACKEND_REQUESTS: Described = Described {
     name: "kestra_iam_backend_requests",
     kind: "counter",
@@ -141,6 +153,8 @@ pub const ALL: &[Described] = &[
     SOONEST_EXPIRY,
     OBJECTS_WAITING,
     REVOCATIONS_OWED,
+    DELETIONS_BRAKED,
+    CHANGES_WITHHELD,
     BACKEND_REQUESTS,
     LEADER,
     BUILD,

@@ -120,6 +120,11 @@ pub(super) struct OfToken {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct OfInstance {
+    pub(super) instance: Instance,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct OfRequest {
     pub(super) instance: Instance,
     pub(super) answer: Answer,

@@ -20,7 +20,7 @@ use prometheus_client::registry::{Metric, Registry};
 pub use described::{ALL, Described, Label};
 use expiry::Expiries;
 pub use labels::{Answer, Kind, Outcome};
-use labels::{Instance, OfBuild, OfError, OfKind, OfLine, OfPass, OfRequest, OfToken};
+use labels::{Instance, OfBuild, OfError, OfInstance, OfKind, OfLine, OfPass, OfRequest, OfToken};
 
 /// The process's metrics. Clones share them.
 #[derive(Clone)]
@@ -36,6 +36,8 @@ struct Inner {
     requests: Family<OfRequest, Counter>,
     waiting: Family<OfLine, Gauge>,
     owed: Gauge,
+    braked: Family<OfInstance, Gauge>,
+    withheld: Gauge,
     leader: Gauge,
     expiries: Expiries,
     registry: Registry,
@@ -71,6 +73,12 @@ impl Metrics {
             ),
             waiting: register(&mut registry, described::OBJECTS_WAITING, Family::default()),
             owed: register(&mut registry, described::REVOCATIONS_OWED, Gauge::default()),
+            braked: register(
+                &mut registry,
+                described::DELETIONS_BRAKED,
+                Family::default(),
+            ),
+            withheld: register(&mut registry, described::CHANGES_WITHHELD, Gauge::default()),
             leader: register(&mut registry, described::LEADER, Gauge::default()),
             expiries,
             registry,
@@ -150,6 +158,27 @@ impl Metrics {
         self.0.owed.set(revocations);
     }
 
+    /// So many deleted objects of this instance wait for somebody to acknowledge that they were deleted; `None` = the
+    /// instance is gone.
+    pub fn brakes(&self, instance: &str, objects: Option<usize>) {
+        let labels = OfInstance {
+            instance: Instance::from(instance),
+        };
+        match objects {
+            Some(objects) => {
+                let objects = i64::try_from(objects).unwrap_or(i64::MAX);
+                self.0.braked.get_or_create(&labels).set(objects);
+            }
+            None => drop(self.0.braked.remove(&labels)),
+        }
+    }
+
+    /// For so many objects something would be done.
+    pub fn withholds(&self, objects: usize) {
+        let objects = i64::try_from(objects).unwrap_or(i64::MAX);
+        self.0.withheld.set(objects);
+    }
+
     /// Whether this process leads.
     pub fn leads(&self, now: Leads) {
         self.0.leader.set(match now {
@@ -215,6 +244,7 @@ mod tests {
         metrics.answered("default", Answer::Throttled, 1);
         metrics.waits("default", Kind::ServiceAccount, 3);
         metrics.expires("uid-1", Some(Timestamp::UNIX_EPOCH));
+        metrics.brakes("default", Some(3));
         metrics.leads(Leads::Yes);
         metrics
     }

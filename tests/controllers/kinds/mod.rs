@@ -1,5 +1,6 @@
 //! Accounts, groups, roles and bindings.
 
+mod braked;
 mod made;
 mod owed;
 mod removed;

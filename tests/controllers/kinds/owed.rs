@@ -25,7 +25,7 @@ async fn behind_gate(scene: &Scene) -> Gate {
 }
 
 /// What is owed for objects of the test's namespace.
-async fn owed(scene: &Scene) -> Vec<Value> {
+pub(super) async fn owed(scene: &Scene) -> Vec<Value> {
     let args = ["get", "krev", "-n", HOME, "-o", "json"];
     let list: Value = serde_json::from_str(&scene.world.kubectl(&args, "").await).unwrap();
     let items = list["items"].as_array().unwrap().iter();
@@ -33,7 +33,7 @@ async fn owed(scene: &Scene) -> Vec<Value> {
     ours.cloned().collect()
 }
 
-async fn settled(scene: &Scene) {
+pub(super) async fn settled(scene: &Scene) {
     let nothing = async || owed(scene).await.is_empty().then_some(());
     scene.wait("nothing to be owed", nothing).await;
 }

@@ -8,6 +8,9 @@ use testbed::Exit;
 use super::act::{Kill, Replica};
 use crate::bench::{Bench, Operator};
 
+/// Nobody is there to agree to what is deleted.
+const DELETES_MUCH: &str = "--deletion-brake=1000";
+
 /// Two replicas, of which the second is wanted at times.
 pub struct Fleet {
     replicas: [Arc<Operator>; 2],
@@ -23,9 +26,9 @@ pub struct Fleet {
 impl Fleet {
     /// Starts the first; the second is there to be started.
     pub async fn start(bench: &Bench, kubeconfig: &Path) -> Self {
-        let first = bench.run("first", kubeconfig, &[]).await;
+        let first = bench.run("first", kubeconfig, &[DELETES_MUCH]).await;
         first.leads().await;
-        let second = bench.run("second", kubeconfig, &[]).await;
+        let second = bench.run("second", kubeconfig, &[DELETES_MUCH]).await;
         second.process.kill().await.unwrap();
         Self {
             replicas: [first, second],

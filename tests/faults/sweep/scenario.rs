@@ -33,7 +33,9 @@ impl Scenario {
     pub fn flags(self) -> &'static [&'static str] {
         match self {
             Self::Restart => &["--min-issue-interval=1s", "--restart-consumers"],
-            Self::Create | Self::Rotate | Self::Delete => &["--min-issue-interval=1s"],
+            // Each run deletes.
+            Self::Delete => &["--min-issue-interval=1s", "--deletion-brake=1000"],
+            Self::Create | Self::Rotate => &["--min-issue-interval=1s"],
         }
     }
 

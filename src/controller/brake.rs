@@ -1,0 +1,374 @@
+//! The brake on mass deletion: holds what is deleted, as [`crate::plan::brake`] decides, until somebody agrees.
+//!
+//! One task looks at the deletions of every instance, writes down which of them are let go, and wakes the objects. What
+//! it knows is made of the stores and of the instances, so that a restart changes nothing.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::future::pending;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::runtime::reflector::Store;
+use kube::{Resource, ResourceExt};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, timeout_at};
+use tracing::{debug, warn};
+
+use super::context::{Context, name_of, namespace_of};
+use super::error::Error;
+use super::instance::Connects;
+use super::kind::{Kind, instance_key, is_held, key_of};
+use super::outcome::Blocked;
+use super::patch::write_status;
+use super::referrers::{Key, KindName};
+use crate::api::Revocation;
+use crate::api::condition::{self, ConditionType, Finding, Reason};
+use crate::api::instance::{InstanceStatus, RecentDeletion};
+use crate::api::names::ACKNOWLEDGED_DELETIONS;
+use crate::api::policy::DeletionPolicy;
+use crate::ops::metrics::Metrics;
+use crate::plan::brake::{Deletion, Review, Seen, WINDOW, review};
+
+/// Deletions are counted once none has come for so long: who deletes many things does so within moments, and none of them
+/// is to go before the last one is seen.
+const GATHER: Duration = Duration::from_secs(1);
+
+/// And after so long in any case: too many of them are seen by then.
+const GATHERED: Duration = Duration::from_secs(5);
+
+/// How soon a look that failed is repeated.
+const RETRY: Duration = Duration::from_secs(3);
+
+/// Whether a deleted object may end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may.
+    Go,
+    /// It waits until somebody agrees.
+    Wait,
+    /// It is not counted yet; it is woken once it is.
+    Open,
+}
+
+/// What the last look at all deletions came to.
+pub struct Brake {
+    limit: usize,
+    verdicts: Mutex<HashMap<Key, Verdicts>>,
+    poked: Notify,
+    metrics: Metrics,
+}
+
+/// The verdicts on the deleted objects of one instance, by uid.
+type Verdicts = BTreeMap<String, Verdict>;
+
+impl Brake {
+    /// A brake that lets `limit` objects of an instance go within minutes; 0 = any number.
+    #[must_use]
+    pub fn new(limit: usize, metrics: Metrics) -> Self {
+        Self {
+            limit,
+            verdicts: Mutex::default(),
+            poked: Notify::new(),
+            metrics,
+        }
+    }
+
+    /// Has all deletions looked at anew.
+    pub fn poke(&self) {
+        self.poked.notify_one();
+    }
+
+    /// The same if some wait: one of them may have gone.
+    pub fn poke_if_on(&self) {
+        let verdicts = self.lock();
+        let mut all = verdicts.values().flat_map(BTreeMap::values);
+        if all.any(|verdict| *verdict == Verdict::Wait) {
+            self.poke();
+        }
+    }
+
+    /// Waits until somebody asks for a look, and then until nobody does.
+    async fn gather(&self) {
+        self.poked.notified().await;
+        let latest = Instant::now() + GATHERED;
+        let more = async || {
+            let quiet = Instant::now() + GATHER;
+            let asked = timeout_at(quiet.min(latest), self.poked.notified()).await;
+            asked.is_ok()
+        };
+        while Instant::now() < latest && more().await {}
+    }
+
+    /// Whether an object of this instance may end. Asks for a look at it if there was none yet.
+    fn verdict(&self, instance: &Key, uid: &str) -> Verdict {
+        if self.limit == 0 {
+            return Verdict::Go;
+        }
+        let known = self
+            .lock()
+            .get(instance)
+            .and_then(|of| of.get(uid).copied());
+        known.unwrap_or_else(|| {
+            self.poke();
+            Verdict::Open
+        })
+    }
+
+    /// Notes the verdicts on the objects of an instance. Answers with those whose verdict is news.
+    fn note(&self, instance: &Key, verdicts: Verdicts) -> BTreeSet<String> {
+        let waiting = verdicts.values().filter(|it| **it == Verdict::Wait).count();
+        self.metrics.brakes(&instance.path(), Some(waiting));
+        let mut all = self.lock();
+        let known = all.entry(instance.clone()).or_default();
+        let news = verdicts
+            .iter()
+            .filter(|(uid, it)| known.get(*uid) != Some(it));
+        let news = news.map(|(uid, _)| uid.clone()).collect();
+        *known = verdicts;
+        news
+    }
+
+    /// Forgets an instance that is gone.
+    pub fn forget(&self, instance: &Key) {
+        self.lock().remove(instance);
+        self.metrics.brakes(&instance.path(), None);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Verdicts>> {
+        self.verdicts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a deleted object may end. Of an instance that is not there nothing is removed anyway.
+#[must_use]
+pub fn verdict(context: &Context, instance: &Key, uid: Option<&str>) -> Verdict {
+    // Where nothing is changed there is nothing to hold.
+    if !context.knows(instance) || context.authority.observes() {
+        return Verdict::Go;
+    }
+    context.brake.verdict(instance, uid.unwrap_or_default())
+}
+
+/// What a deleted object says that waits, or the `Revocation` in its place; `way_out` leaves at the backend what it made.
+#[must_use]
+pub fn waits(instance: &Key, way_out: &str) -> Blocked {
+    let message = format!(
+        "one of many deletions within minutes: nothing of it is removed, and its tokens go on working, until the \
+         administrator of {instance} agrees; see the condition DeletionBraked there. To leave what it made at the backend, \
+         {way_out}"
+    );
+    Blocked::unsynced(Reason::DeletionBraked, message)
+}
+
+/// Looks at all deletions whenever somebody asks for it. Never ends.
+pub(super) async fn run(context: Arc<Context>) {
+    context.stores.filled().await;
+    if context.authority.observes() {
+        return pending().await;
+    }
+    context.brake.poke();
+    loop {
+        context.brake.gather().await;
+        if !look(&context).await {
+            sleep(RETRY).await;
+            context.brake.poke();
+        }
+    }
+}
+
+/// Answers whether all came through.
+async fn look(context: &Context) -> bool {
+    let mut departing = departing(context);
+    let mut came_through = true;
+    let stores = &context.stores;
+    for instance in stores.cluster_instances.state() {
+        came_through &= judge(context, &*instance, &mut departing).await;
+    }
+    for instance in stores.instances.state() {
+        came_through &= judge(context, &*instance, &mut departing).await;
+    }
+    came_through
+}
+
+async fn judge<K: Connects>(
+    context: &Context,
+    instance: &K,
+    departing: &mut HashMap<Key, Vec<Departing>>,
+) -> bool {
+    let key = Key::new(K::NAME, namespace_of(instance), name_of(instance));
+    let departing = departing.remove(&key).unwrap_or_default();
+    match decide(context, &key, instance, &departing).await {
+        Ok(()) => true,
+        Err(error) if error.is_conflict() => {
+            debug!(object = %key, "changed meanwhile");
+            false
+        }
+        Err(error) => {
+            warn!(object = %key, "deletions wait to be counted: {error}");
+            false
+        }
+    }
+}
+
+/// Decides about the deletions of one instance, writes down what is let go, and wakes whom it concerns.
+async fn decide<K: Connects>(
+    context: &Context,
+    key: &Key,
+    cached: &K,
+    departing: &[Departing],
+) -> Result<(), Error> {
+    let api = K::api(context.client.clone(), &key.namespace);
+    let Some(object) = context.freshest(key, cached, api.clone()).await? else {
+        return Ok(());
+    };
+    let now = context.clock.now();
+    let status = object.status().cloned().unwrap_or_default();
+    let review = review(context.brake.limit, &seen(&object, &status, departing), now);
+    let new = told(context, key, &object, status, &review, now);
+    write_status(context, key, &api, &object, &new).await?;
+    let news = context.brake.note(key, verdicts(&review, departing));
+    if !news.is_empty() && !review.held.is_empty() {
+        let waiting = review.held.len();
+        warn!(object = %key, waiting, "so much was deleted that nothing of it is removed until somebody agrees");
+    }
+    let concerned = departing.iter();
+    for woken in concerned.filter(|it| news.contains(&it.deletion.uid)) {
+        context.wakers.wake(&woken.key);
+    }
+    Ok(())
+}
+
+fn verdicts(review: &Review, departing: &[Departing]) -> Verdicts {
+    let verdict = |deletion: &Deletion| {
+        if review.held.contains(deletion) {
+            Verdict::Wait
+        } else {
+            Verdict::Go
+        }
+    };
+    let deletions = departing.iter().map(|it| &it.deletion);
+    deletions
+        .map(|deletion| (deletion.uid.clone(), verdict(deletion)))
+        .collect()
+}
+
+fn seen<K: Resource>(object: &K, status: &InstanceStatus, departing: &[Departing]) -> Seen {
+    let recent = status.recent_deletions.iter().map(|recent| Deletion {
+        time: recent.deletion_time.0,
+        uid: recent.uid.clone(),
+    });
+    let acknowledged = object.annotations().get(ACKNOWLEDGED_DELETIONS);
+    Seen {
+        waiting: departing.iter().map(|it| it.deletion.clone()).collect(),
+        recent: recent.collect(),
+        acknowledged: acknowledged.and_then(|until| until.trim().parse().ok()),
+    }
+}
+
+/// The status of the instance after a review.
+fn told<K: Connects>(
+    context: &Context,
+    key: &Key,
+    object: &K,
+    old: InstanceStatus,
+    review: &Review,
+    now: Timestamp,
+) -> InstanceStatus {
+    let recent = review.recent.iter().map(|deletion| RecentDeletion {
+        uid: deletion.uid.clone(),
+        deletion_time: Time(deletion.time),
+    });
+    let mut conditions = old.conditions;
+    match review.latest() {
+        Some(latest) => {
+            let message = braked(key, context.brake.limit, review.held.len(), latest);
+            put(&mut conditions, message, object.meta().generation, now);
+        }
+        None => condition::remove(&mut conditions, ConditionType::DeletionBraked),
+    }
+    InstanceStatus {
+        recent_deletions: recent.collect(),
+        conditions,
+        ..old
+    }
+}
+
+fn put(conditions: &mut Vec<Condition>, message: String, generation: Option<i64>, now: Timestamp) {
+    let (kind, reason) = (ConditionType::DeletionBraked, Reason::DeletionBraked);
+    let finding = Finding::new(kind, true, reason, message);
+    condition::set(conditions, &finding, generation, now);
+}
+
+/// How many wait, and how to let them go.
+fn braked(key: &Key, limit: usize, waiting: usize, latest: Timestamp) -> String {
+    let (kind, name) = (key.kind.as_str().to_lowercase(), &key.name);
+    let namespace = match key.namespace.as_str() {
+        "" => String::new(),
+        namespace => format!(" -n {namespace}"),
+    };
+    let minutes = WINDOW.as_mins();
+    let objects = match waiting {
+        1 => "deleted object waits",
+        _ => "deleted objects wait",
+    };
+    format!(
+        "{waiting} {objects}, for more than {limit} were deleted within {minutes} minutes: nothing of theirs is \
+         removed here, and their tokens go on working. If they are to go: kubectl annotate {kind} {name}{namespace} \
+         --overwrite {ACKNOWLEDGED_DELETIONS}={latest}. What is deleted later counts anew. To leave what an object made \
+         here, set its deletionPolicy to Orphan"
+    )
+}
+
+/// A deleted object that is to take away what it made, or the `Revocation` in its place.
+struct Departing {
+    key: Key,
+    deletion: Deletion,
+}
+
+/// All of them, by instance.
+fn departing(context: &Context) -> HashMap<Key, Vec<Departing>> {
+    let (stores, mut all) = (&context.stores, HashMap::new());
+    collect(&mut all, &stores.service_accounts);
+    collect(&mut all, &stores.groups);
+    collect(&mut all, &stores.roles);
+    collect(&mut all, &stores.role_bindings);
+    collect(&mut all, &stores.api_tokens);
+    for duty in stores.revocations.state() {
+        let spec = &duty.spec;
+        let instance = instance_key(&spec.instance_ref, &spec.object.namespace);
+        all.entry(instance).or_default().push(owed(&duty));
+    }
+    all
+}
+
+fn collect<K: Kind>(all: &mut HashMap<Key, Vec<Departing>>, store: &Store<K>) {
+    for object in store.state() {
+        let deleted = object.meta().deletion_timestamp.as_ref();
+        let Some(Time(time)) = deleted.filter(|_| is_held(&*object)) else {
+            continue;
+        };
+        if object.deletion_policy() == DeletionPolicy::Orphan {
+            continue;
+        }
+        let uid = object.uid().unwrap_or_default();
+        let instance = instance_key(object.instance_ref(), namespace_of(&*object));
+        all.entry(instance).or_default().push(Departing {
+            key: key_of(&*object),
+            deletion: Deletion { time: *time, uid },
+        });
+    }
+}
+
+fn owed(duty: &Revocation) -> Departing {
+    let deleted = duty.spec.deletion_time.as_ref();
+    let deleted = deleted.or(duty.meta().creation_timestamp.as_ref());
+    Departing {
+        key: Key::new(KindName::Revocation, namespace_of(duty), name_of(duty)),
+        deletion: Deletion {
+            time: deleted.map_or(Timestamp::MIN, |time| time.0),
+            uid: duty.spec.object.uid.clone(),
+        },
+    }
+}

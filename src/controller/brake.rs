@@ -372,3 +372,29 @@ fn owed(duty: &Revocation) -> Departing {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_condition_names_the_command_that_lets_them_go() {
+        let said = |kind, namespace, waiting| {
+            let key = Key::new(kind, namespace, "default");
+            braked(&key, 20, waiting, Timestamp::UNIX_EPOCH)
+        };
+        let cluster = said(KindName::ClusterInstance, "", 37);
+        assert!(cluster.starts_with(
+            "37 deleted objects wait, for more than 20 were deleted within 5 minutes"
+        ));
+        let command = "kubectl annotate clusterinstance default --overwrite \
+                       kestra-iam.dev/acknowledged-deletions=1970-01-01T00:00:00Z. ";
+        assert!(cluster.contains(command), "{cluster}");
+        let own = said(KindName::Instance, "team-a", 1);
+        assert!(own.starts_with("1 deleted object waits, "), "{own}");
+        assert!(
+            own.contains("annotate instance default -n team-a --overwrite"),
+            "{own}"
+        );
+    }
+}

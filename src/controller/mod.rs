@@ -8,6 +8,7 @@ mod authority;
 mod backend;
 mod brake;
 mod context;
+mod departure;
 mod edits;
 mod error;
 mod grants;

@@ -9,22 +9,20 @@ use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::controller::Action;
 use serde_json::{Value, json};
 use tokio::time::Instant;
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use super::backend::Backend;
-use super::brake::{self, Verdict};
 use super::context::{Context, namespace_of};
+use super::departure;
 use super::error::Error;
 use super::kind::{Kind, Pass, instance_key, is_held, key_of};
 use super::outcome::{Blocked, Down, Stop};
 use super::patch::{status_patch, to_json};
 use super::referrers::{Key, KindName};
-use super::revocation;
 use super::status::{self, TokensLive};
 use super::urgency;
 use crate::api::condition::Reason;
 use crate::api::names::{FIELD_MANAGER, FINALIZER};
-use crate::api::policy::DeletionPolicy;
 use crate::ops::metrics::Outcome;
 
 /// One pass over one object. Never an error for kube's runtime: what to do about one is decided here.
@@ -59,7 +57,7 @@ pub(super) async fn reconcile<K: Kind>(
     referents.insert(pass.instance_key());
     context.referrers.note(&key, referents);
     let (outcome, action) = if pass.object.meta().deletion_timestamp.is_some() {
-        end(&mut pass).await
+        departure::end(&mut pass).await
     } else {
         let ended = live(&mut pass).await;
         pass.tell_expiry();
@@ -127,79 +125,6 @@ fn paid<K: Kind>(pass: &Pass<K>) -> Result<(), Stop> {
     Err(Blocked::unsynced(Reason::RevocationOwed, message).into())
 }
 
-/// An object that was never held has nothing at the backend. With `Orphan` the backend is not needed.
-async fn end<K: Kind>(pass: &mut Pass<K>) -> (Outcome, Action) {
-    if !is_held(&pass.object) {
-        return (Outcome::Done, Action::await_change());
-    }
-    let result = match pass.object.deletion_policy() {
-        DeletionPolicy::Orphan => K::orphan(pass).await,
-        DeletionPolicy::Delete => match take_away(pass).await {
-            Some(result) => result,
-            None => return (Outcome::Deferred, Action::await_change()),
-        },
-    };
-    let result = match result {
-        Ok(()) => pass.release().await.map_err(Stop::from),
-        Err(stop) => Err(stop),
-    };
-    match result {
-        Ok(()) => {
-            let key = pass.key();
-            info!(object = %key, "deleted");
-            (Outcome::Done, Action::await_change())
-        }
-        Err(stop) => conclude(pass, Some(stop)).await,
-    }
-}
-
-/// How what a deleted object made is left at the backend.
-const ORPHAN: &str = "set deletionPolicy: Orphan";
-
-/// Removes what the object made at the backend, or has a `Revocation` stand for it; `None` = whoever decides whether
-/// that may be, or the instance when it was looked at, wakes it.
-async fn take_away<K: Kind>(pass: &mut Pass<K>) -> Option<Result<(), Stop>> {
-    let instance = pass.instance_key();
-    let stop = match brake::verdict(&pass.context, &instance, pass.object.meta().uid.as_deref()) {
-        Verdict::Open => return None,
-        Verdict::Wait => {
-            let stop = condemned(pass).await.err();
-            let stop = stop.unwrap_or_else(|| brake::waits(&instance, ORPHAN).into());
-            // Its Secrets go with it: only where they go in any case does it not stay.
-            if !pass.context.is_ending(pass.namespace()) {
-                return Some(Err(stop));
-            }
-            stop
-        }
-        Verdict::Go => match removed(pass).await? {
-            Ok(()) => return Some(Ok(())),
-            Err(stop) => stop,
-        },
-    };
-    Some(revocation::outlive(pass, stop).await)
-}
-
-/// Removes what the object made at the backend; `None` = the instance wakes it as soon as it was looked at.
-async fn removed<K: Kind>(pass: &mut Pass<K>) -> Option<Result<(), Stop>> {
-    let backend = match pass.reached() {
-        Ok(backend) => backend?,
-        Err(stop) => return Some(Err(stop)),
-    };
-    let result = K::end(pass, &backend).await;
-    note(&pass.context, &backend, result.as_ref().err());
-    Some(result)
-}
-
-/// No brake holds what is declared compromised. An instance that cannot be worked with wakes the object when it can.
-pub(super) async fn condemned<K: Kind>(pass: &mut Pass<K>) -> Result<(), Stop> {
-    let Ok(Some(backend)) = pass.reached() else {
-        return Ok(());
-    };
-    let result = K::condemn(pass, &backend).await;
-    note(&pass.context, &backend, result.as_ref().err());
-    result
-}
-
 /// A backend that fails as a whole is closed for all, and probed by its instance's controller.
 pub(super) fn note(context: &Context, backend: &Backend, stop: Option<&Stop>) {
     if backend.report(&context.metrics) > 0 {
@@ -216,7 +141,7 @@ pub(super) fn note(context: &Context, backend: &Backend, stop: Option<&Stop>) {
 }
 
 /// Writes the status down and decides when to come back.
-async fn conclude<K: Kind>(pass: &mut Pass<K>, stop: Option<Stop>) -> (Outcome, Action) {
+pub(super) async fn conclude<K: Kind>(pass: &mut Pass<K>, stop: Option<Stop>) -> (Outcome, Action) {
     let key = pass.key();
     if let Some(Stop::Failed(error)) = &stop
         && error.is_conflict()
@@ -333,7 +258,7 @@ impl<K: Kind> Pass<K> {
     }
 
     /// Lets the object go.
-    async fn release(&mut self) -> Result<(), Error> {
+    pub(super) async fn release(&mut self) -> Result<(), Error> {
         let rest = self
             .object
             .finalizers()

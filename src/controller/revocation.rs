@@ -17,11 +17,12 @@ pub use owed::{Owed, object_of};
 
 use super::brake::{self, Verdict};
 use super::context::{Context, name_of, namespace_of};
+use super::departure::condemned;
 use super::error::Error;
 use super::kind::{Kind, Pass, instance_key};
 use super::outcome::{Blocked, Stop};
 use super::patch::{exactly, write_status};
-use super::pipeline::{condemned, note, retry};
+use super::pipeline::{note, retry};
 use super::referrers::{Key, KindName};
 use super::status::{self, TokensLive};
 use crate::api::condition::Reason;

@@ -101,7 +101,6 @@ pub fn start(parts: Parts) -> Tasks {
         referrers: Referrers::default(),
         turns: Turns::new(settings.concurrency, wakers.clone(), metrics.clone()),
         wakers,
-        settings,
         memory: Memory::default(),
         places: Places::default(),
         stores: feeds.stores(),

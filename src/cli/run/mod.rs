@@ -153,6 +153,9 @@ impl Operator {
             // The loss is told by whoever waits for it.
             return std::future::pending().await;
         }
+        if self.args.scope.observe_only {
+            info!("Only observes: tells what it would do, and changes nothing");
+        }
         let health = self.health.register("controllers");
         health.beats_within(self.args.process.liveness_timeout);
         health.waiting_for("the uid of namespace kube-system");

@@ -23,9 +23,16 @@ pub enum Scenario {
 impl Scenario {
     /// Values of the chart whose rights the operator has.
     pub fn chart(self) -> &'static [&'static str] {
+        // Each run issues anew, as often as it comes to it, and deletes.
         match self {
-            Self::Restart => &["restartConsumers=true"],
-            Self::Create | Self::Rotate | Self::Delete => &[],
+            Self::Restart => &[
+                "--min-issue-interval=1s",
+                "--deletion-brake=1000",
+                "--restart-consumers",
+            ],
+            Self::Create | Self::Rotate | Self::Delete => {
+                &["--min-issue-interval=1s", "--deletion-brake=1000"]
+            }
         }
     }
 

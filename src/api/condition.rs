@@ -108,6 +108,8 @@ names! {
         LifetimeCapped,
         /// The permissions of the token's account changed.
         PermissionsChanged,
+        /// The template of a token's immutable Secret changed.
+        TemplateChanged,
         /// Someone asked for a rotation by annotation.
         RotateRequested,
         /// Someone declared the tokens compromised by annotation.

@@ -195,6 +195,7 @@ pub struct Overlap {
 /// The Secret that a token is written into.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(transform = immutable_rules)]
 pub struct SecretSpec {
     /// Name of the Secret, in the namespace of this object. Default: the object's name, followed by a hyphen and the
     /// entry's name if the token is an entry of a ServiceAccount. A Secret of that name that is not ours is left alone.
@@ -209,6 +210,12 @@ pub struct SecretSpec {
     /// declared compromised, is not kept. Default: Omit.
     #[serde(default, skip_serializing_if = "is_default")]
     pub previous_value_policy: PreviousValuePolicy,
+    /// True to have each token in an immutable Secret of its own, called by the name above with -g1, -g2, … behind it:
+    /// status tells which holds the current token (secretName). A replaced one stays until its token is revoked, so that
+    /// the pods that mount it run on and can be started again; a change of the template brings a new token. Default: false,
+    /// one Secret that is written over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub immutable: bool,
 }
 
 /// What a Secret has besides the key `token`.
@@ -268,7 +275,28 @@ pub(super) fn token_rules(schema: &mut Schema) {
         "there is nothing to be done in them: a token that never expires is replaced by age, so set interval, or leave \
          windows out",
     )(schema);
+    must_at(
+        ".restart",
+        "!has(self.restart) || self.restart.size() == 0 || \
+         !has(self.secret) || !has(self.secret.immutable) || !self.secret.immutable",
+        "a workload that is rolled would mount the Secret before again: leave restart out, and write the name of the new \
+         Secret (status) into its pod template, which rolls it; or leave secret.immutable out",
+    )(schema);
     rotation_within_lifetime(schema);
+}
+
+fn immutable_rules(schema: &mut Schema) {
+    must_at(
+        ".previousValuePolicy",
+        "!has(self.immutable) || !self.immutable || !has(self.previousValuePolicy) || \
+         self.previousValuePolicy != 'Keep'",
+        "an immutable Secret holds one value, and the one before stays in its own: leave Keep out, or immutable",
+    )(schema);
+    must_at(
+        ".name",
+        "!has(self.immutable) || !self.immutable || !has(self.name) || self.name.size() <= 240",
+        "is at most 240 characters if it is immutable, because -g and a number follow it",
+    )(schema);
 }
 
 fn rotation_within_lifetime(schema: &mut Schema) {

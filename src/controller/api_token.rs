@@ -25,7 +25,7 @@ use crate::api::revocation::DepartedKind;
 use crate::api::token_status::{self, TokenStatus};
 use crate::iam::client::Owner;
 use crate::iam::model::PrincipalId;
-use crate::plan::token::{Activity, Requests};
+use crate::plan::token::{Activity, Naming, Requests};
 
 /// Annotation that names the owner's id at the backend since before the first token was issued: a crash before the
 /// first status must not hide whose token is to be revoked.
@@ -239,7 +239,7 @@ async fn keep(
     activity: Activity,
 ) -> Result<(), Stop> {
     let spec = pass.object.spec.clone();
-    let secret_name = spec.secret_name(pass.name());
+    let naming = Naming::new(&spec.token.secret, spec.secret_name(pass.name()));
     let policy = tokens::policy(&pass.context.settings, backend, &spec.token);
     let entry = Entry {
         owner_name: name,
@@ -247,7 +247,7 @@ async fn keep(
         rights: rights(pass, backend, &policy, id(&owner)),
         policy,
         dressing: Dressing {
-            name: &secret_name,
+            naming: &naming,
             template: &spec.token.secret.template,
             account: name,
             url: &backend.url,

@@ -1,4 +1,5 @@
-//! A program that lives on the token in a Secret, twenty calls a second, and counts what it is refused.
+//! A program that lives on the token in a Secret, twenty calls a second, and counts what it is refused. The Secret has a
+//! name, or is the one that a status names.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -6,7 +7,7 @@ use std::time::Duration;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::Api;
+use kube::api::{Api, DynamicObject};
 use testbed::wait_for;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -19,9 +20,17 @@ const CALLS_A_READ: u64 = 5;
 #[derive(Clone)]
 pub struct Consumer(Arc<Shared>);
 
+/// Which Secret a consumer lives on.
+pub enum Source {
+    /// The one of this name.
+    Named(String),
+    /// The one that the status of this account names for its first token.
+    Pointed(Box<Api<DynamicObject>>, String),
+}
+
 struct Shared {
     secrets: Api<Secret>,
-    secret: String,
+    source: Source,
     url: String,
     http: reqwest::Client,
     stopped: AtomicBool,
@@ -53,10 +62,10 @@ pub struct Excuse(Consumer);
 
 impl Consumer {
     /// Starts to call the server at `url` with the token of a Secret.
-    pub fn start(secrets: Api<Secret>, secret: &str, url: &str, http: reqwest::Client) -> Self {
+    pub fn start(secrets: Api<Secret>, source: Source, url: &str, http: reqwest::Client) -> Self {
         let shared = Shared {
             secrets,
-            secret: secret.to_owned(),
+            source,
             url: format!("{url}/api/v1/me"),
             http,
             stopped: AtomicBool::new(false),
@@ -108,9 +117,9 @@ impl Consumer {
         self.0.tally.lock().unwrap().clone()
     }
 
-    /// The Secret that it lives on.
+    /// The Secret that it lives on, or the account that tells which.
     pub fn secret(&self) -> &str {
-        &self.0.secret
+        self.0.source.name()
     }
 }
 
@@ -159,7 +168,8 @@ impl Shared {
 
     /// The value, if there is one to be read.
     async fn read(&self) -> Option<String> {
-        let secret = self.secrets.get(&self.secret).await.ok()?;
+        let secret = self.source.secret().await?;
+        let secret = self.secrets.get(&secret).await.ok()?;
         let ByteString(bytes) = secret.data?.remove("token")?;
         String::from_utf8(bytes).ok()
     }
@@ -189,7 +199,27 @@ impl Shared {
             Some(held) => format!("the Secret holds {}… by now", start_of(&held)),
             None => "the Secret holds none".to_owned(),
         };
-        format!("{} with {}…: {held}", self.secret, start_of(value))
+        format!("{} with {}…: {held}", self.source.name(), start_of(value))
+    }
+}
+
+impl Source {
+    fn name(&self) -> &str {
+        match self {
+            Self::Named(name) | Self::Pointed(_, name) => name,
+        }
+    }
+
+    /// The name of the Secret at this moment.
+    async fn secret(&self) -> Option<String> {
+        match self {
+            Self::Named(name) => Some(name.clone()),
+            Self::Pointed(accounts, name) => {
+                let account = accounts.get(name).await.ok()?;
+                let secret = &account.data["status"]["tokens"][0]["secretName"];
+                secret.as_str().map(str::to_owned)
+            }
+        }
     }
 }
 

@@ -91,7 +91,7 @@ fn secret(secret: &Secret, live: &[Token]) -> Value {
     let is_live = |id: &str| live.iter().any(|token| token.id == id);
     let retired = retired.filter(|retired| is_live(retired.id.as_str()));
     json!({
-        "name": metadata.name,
+        "name": metadata.name.as_deref().map(unnumbered),
         "labels": metadata.labels,
         "annotations": annotations.collect::<Vec<_>>(),
         "owners": owners.map(|owner| format!("{}/{}", owner.kind, owner.name)).collect::<Vec<_>>(),
@@ -101,6 +101,14 @@ fn secret(secret: &Secret, live: &[Token]) -> Value {
         "hasCurrent": history.is_some(),
         "retired": retired.count(),
     })
+}
+
+/// The name of a Secret without its number, if each token has its own.
+pub fn unnumbered(name: &str) -> &str {
+    match name.rsplit_once("-g") {
+        Some((base, number)) if number.parse::<u32>().is_ok() => base,
+        _ => name,
+    }
 }
 
 /// An object with its conditions and tokens. Why its newest token was issued is no state.
@@ -120,7 +128,7 @@ fn object(object: &Value) -> Value {
         .map(|token| {
             json!([
                 token["name"],
-                token["secretName"],
+                token["secretName"].as_str().map(unnumbered),
                 token["retired"].is_array()
             ])
         })

@@ -271,17 +271,29 @@ fn hash_in(secret: &Secret) -> String {
     ))
 }
 
-/// The Secrets that the spec of an object asks for.
+/// The Secrets that the spec of an object asks for; of many the one that its status names.
 fn secrets_of(object: &Value) -> Vec<String> {
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
-    let named = |spec: &Value, default: String| {
+    let status = &object["status"];
+    let named = |spec: &Value, default: String, told: &Value| {
+        let pointer = told["secretName"].as_str().unwrap_or_default();
+        if spec["secret"]["immutable"] == true {
+            return pointer.to_owned();
+        }
         let name = spec["secret"]["name"].as_str();
         name.map_or(default, str::to_owned)
     };
     if object["kind"] == "ApiToken" {
-        return vec![named(&object["spec"], name.to_owned())];
+        return vec![named(&object["spec"], name.to_owned(), &status["token"])];
     }
+    let told = |entry: &Value| {
+        let mut tokens = status["tokens"].as_array().into_iter().flatten();
+        let told = tokens.find(|token| token["name"] == entry["name"]);
+        told.cloned().unwrap_or_default()
+    };
     let entries = object["spec"]["tokens"].as_array().into_iter().flatten();
     let default = |entry: &Value| format!("{name}-{}", entry["name"].as_str().unwrap());
-    entries.map(|entry| named(entry, default(entry))).collect()
+    entries
+        .map(|entry| named(entry, default(entry), &told(entry)))
+        .collect()
 }

@@ -22,7 +22,7 @@ use crate::controller::tokens::{
 };
 use crate::iam::client::Owner;
 use crate::iam::model::PrincipalId;
-use crate::plan::token::{Activity, Requests};
+use crate::plan::token::{Activity, Naming, Requests};
 
 use super::account::Age;
 
@@ -105,14 +105,14 @@ async fn keep_one(
     } else {
         Activity::Refused
     };
-    let secret_name = entry.secret_name(pass.name());
+    let naming = Naming::new(&spec.secret, entry.secret_name(pass.name()));
     let entry = Entry {
         owner_name: holder.name,
         name,
         rights: rights(pass, backend, &policy, holder.id.as_str()),
         policy,
         dressing: Dressing {
-            name: &secret_name,
+            naming: &naming,
             template: &spec.secret.template,
             account: holder.name,
             url: &backend.url,

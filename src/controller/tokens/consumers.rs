@@ -112,7 +112,7 @@ impl<K: TokenHolder> Round<'_, K> {
                 "{workload} is rolled: its pods take {} at their start",
                 self.entry.label()
             );
-            let secret = Some(self.entry.dressing.name);
+            let secret = Some(self.secret_name());
             let reason = Reason::RolloutInProgress;
             self.pass.event(reason, "Restart", note, secret).await;
         }
@@ -136,7 +136,7 @@ impl<K: TokenHolder> Round<'_, K> {
     fn mark(&self) -> String {
         let current = self.sight.seen.current();
         let (generation, id) = current.map_or((0, ""), |it| (it.generation, it.id.0.as_str()));
-        format!("{} g{generation} {id}", self.entry.dressing.name)
+        format!("{} g{generation} {id}", self.secret_name())
     }
 
     fn published_at(&self) -> Timestamp {

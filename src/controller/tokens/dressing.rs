@@ -13,6 +13,7 @@ use crate::api::token::SecretTemplate;
 use crate::iam::model::TokenValue;
 use crate::plan::mark::hex;
 use crate::plan::template::render;
+use crate::plan::token::Naming;
 
 /// Annotation that tells which template a Secret was written from.
 pub(super) const TEMPLATE: &str = "kestra-iam.dev/template";
@@ -20,8 +21,8 @@ pub(super) const TEMPLATE: &str = "kestra-iam.dev/template";
 /// How the Secret of an entry is to look, the token apart.
 #[derive(Clone, Copy, Debug)]
 pub struct Dressing<'a> {
-    /// Its name.
-    pub name: &'a str,
+    /// What it is called.
+    pub naming: &'a Naming,
     /// What the user wants in it besides.
     pub template: &'a SecretTemplate,
     /// `{{ account }}`: the owner's name at the backend.
@@ -133,7 +134,7 @@ mod tests {
         let template: SecretTemplate =
             serde_json::from_value(json!({"data": {"A": "{{ token }}"}})).unwrap();
         let dressing = Dressing {
-            name: "s",
+            naming: &Naming::Fixed("s".to_owned()),
             template: &template,
             account: "ci",
             url: "https://kestra",

@@ -10,9 +10,12 @@ use crate::controller::error::Error;
 use crate::controller::patch::exactly;
 
 impl<K: TokenHolder> Round<'_, K> {
-    /// Whether the very Secret that was seen is immutable, which its metadata do not tell.
+    /// Whether the very Secret that was seen is immutable and should not be, which its metadata do not tell.
     pub(super) async fn is_frozen(&self) -> Result<bool, Error> {
-        let (context, name) = (&self.pass.context, self.entry.dressing.name);
+        if self.is_versioned() {
+            return Ok(false);
+        }
+        let (context, name) = (&self.pass.context, self.secret_name());
         let there = secret::read(context, self.pass.namespace(), name).await?;
         let seen = self.sight.seen.version();
         Ok(there.is_some_and(|there| {
@@ -33,7 +36,7 @@ impl<K: TokenHolder> Round<'_, K> {
         let context = &self.pass.context;
         let (api, name) = (
             secret::api(context, self.pass.namespace()),
-            self.entry.dressing.name,
+            self.secret_name(),
         );
         let metadata = &mut secret.metadata;
         let deletion = exactly(metadata.uid.take(), metadata.resource_version.take());

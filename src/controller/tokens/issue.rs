@@ -16,7 +16,7 @@ use crate::iam::client::{Check, NewToken};
 use crate::iam::model::TokenValue;
 use crate::iam::wire::IssuedToken;
 use crate::plan::mark::token_name;
-use crate::plan::token::{Current, Issue};
+use crate::plan::token::{Current, Issue, Successor};
 
 /// How long a fresh value may go on being refused, with pauses that double: backends are eventually consistent.
 const PATIENCE: [Duration; 5] = [
@@ -33,11 +33,12 @@ impl<K: TokenHolder> Round<'_, K> {
         if self.pass.context.is_ending(self.pass.namespace()) {
             return Err(ending());
         }
-        if self.sight.freshness == Freshness::Cached {
-            // Nothing is minted before an uncached look: the Secret may be somebody else's by now.
+        if self.sight.freshness == Freshness::Cached || self.is_versioned() {
+            // Nothing is minted before an uncached look: the Secret may be somebody else's by now, or have a successor.
             let before = self.sight.seen.version().map(str::to_owned);
             self.read_metadata().await?;
-            if self.sight.seen.version() != before.as_deref() {
+            let is_taken = self.sight.seen.successor == Successor::Taken;
+            if is_taken || self.sight.seen.version() != before.as_deref() {
                 return Ok(());
             }
         }
@@ -141,7 +142,7 @@ impl<K: TokenHolder> Round<'_, K> {
     }
 
     async fn announce(&mut self, issue: &Issue) {
-        let (label, secret) = (self.entry.label(), self.entry.dressing.name);
+        let (label, secret) = (self.entry.label(), self.secret_name().to_owned());
         let (generation, reason) = (issue.generation, issue.reason);
         let message = format!("{label}, generation {generation}, is in Secret {secret} ({reason})");
         if generation > 1 {
@@ -149,14 +150,14 @@ impl<K: TokenHolder> Round<'_, K> {
             metrics.rotated(&self.backend.key.path(), reason.as_str());
         }
         let key = self.pass.key();
-        info!(object = %key, secret, generation, %reason, "token published");
+        info!(object = %key, %secret, generation, %reason, "token published");
         self.tell_issued(reason, &message);
         let note = if generation > 1 {
             format!("a new value of {label} is in Secret {secret}")
         } else {
             format!("{label} is in Secret {secret}")
         };
-        self.pass.event(reason, "Issue", note, Some(secret)).await;
+        self.pass.event(reason, "Issue", note, Some(&secret)).await;
     }
 
     /// The newest issue succeeded, unless that of another entry failed in this pass.

@@ -3,9 +3,10 @@
 use kube::core::ObjectMeta;
 
 use super::round::Round;
-use super::{TokenHolder, secret};
+use super::{TokenHolder, secret, sight};
 use crate::controller::error::Error;
 use crate::controller::outcome::Stop;
+use crate::controller::patch::creation;
 use crate::iam::client::Check;
 use crate::iam::model::TokenValue;
 use crate::plan::token::{
@@ -30,7 +31,7 @@ enum Replaced {
 pub(super) enum Published {
     /// The Secret holds our token.
     Won,
-    /// Somebody else's working token is there; ours is revoked.
+    /// Something else is there. If nobody can hold our token it is revoked, else it is left to the history.
     Lost,
 }
 
@@ -70,7 +71,8 @@ impl<K: TokenHolder> Round<'_, K> {
             previous,
             ..issue.history(current.clone())
         };
-        match self.put_secret(&history, value, replaced.as_ref()).await {
+        let secret = self.successor(&history, value, replaced.as_ref())?;
+        match self.write(secret, &creation()).await {
             Ok(metadata) => Ok(Some(self.won(metadata, &history))),
             Err(error) if error.is_conflict() => Ok(None),
             Err(error) => Err(self.unpublished(current, error).await),
@@ -98,21 +100,25 @@ impl<K: TokenHolder> Round<'_, K> {
         ours: &Current,
         value: &TokenValue,
     ) -> Result<Option<Published>, Stop> {
-        let secret = self.read_secret().await?;
+        let secret = self.read_target().await?;
+        let metadata = secret.as_ref().map(|secret| secret.metadata.clone());
         let there = secret.as_ref().and_then(secret::value);
+        let found = sight::secret(self.pass, self.entry, metadata.as_ref());
         let held = match &there {
             None => Held::Nothing,
             Some(there) if there.expose() == value.expose() => Held::Ours,
             Some(_) => Held::Another,
         };
-        let is_lost = match contest(&self.sight.seen.secret, &ours.id, held) {
+        let is_lost = match contest(&found, &ours.id, held) {
             Contest::Won(history) => {
-                let history = history.clone();
-                let metadata = self.sight.metadata.clone().unwrap_or_default();
-                return Ok(Some(self.won(metadata, &history)));
+                return Ok(Some(self.won(metadata.unwrap_or_default(), history)));
+            }
+            // It cannot be written over, and somebody may hold our token.
+            Contest::Open if self.is_versioned() && secret.is_some() => {
+                return Ok(Some(Published::Lost));
             }
             Contest::Open => false,
-            Contest::Contested => self.works(there).await?,
+            Contest::Contested => self.is_versioned() || self.works(there).await?,
             Contest::Lost => true,
         };
         if !is_lost {
@@ -130,8 +136,8 @@ impl<K: TokenHolder> Round<'_, K> {
     /// The Secret holds our token, as an answer has just shown.
     fn won(&mut self, metadata: ObjectMeta, history: &History) -> Published {
         let now = self.now();
-        let version = metadata.resource_version.clone();
-        let recorded = Recorded::published(&self.sight.seen, history, version, now);
+        let written = (metadata.name.clone(), metadata.resource_version.clone());
+        let recorded = Recorded::published(&self.sight.seen, history, written, now);
         self.published(metadata, recorded, now);
         Published::Won
     }

@@ -23,7 +23,7 @@ impl<K: TokenHolder> Round<'_, K> {
             return Ok(());
         }
         let history = issue.history(self.stand_in(issue));
-        let secret = self.dressed(&history, &TokenValue::new(STAND_IN.to_owned()), None)?;
+        let secret = self.successor(&history, &TokenValue::new(STAND_IN.to_owned()), None)?;
         let parameters = PostParams {
             dry_run: true,
             ..creation()

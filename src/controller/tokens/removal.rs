@@ -17,7 +17,7 @@ use crate::controller::kind::{Kind, Pass};
 use crate::controller::outcome::Stop;
 use crate::controller::patch::exactly;
 use crate::iam::model::TokenId;
-use crate::plan::token::{History, Listed, SecretSeen};
+use crate::plan::token::{History, Listed, Naming, SecretSeen};
 
 /// How long the token of a removed entry goes on working if nothing tells its overlap's minimum any more.
 const FAREWELL: SignedDuration = SignedDuration::from_hours(1);
@@ -204,20 +204,34 @@ async fn revoke<K: Kind>(
     Ok(())
 }
 
-/// Deletes Secrets that a live entry left for another name, once none of their tokens works any more.
+/// Deletes Secrets that a live entry left for another name, each once its tokens do not work any more.
 pub(super) async fn tidy<K: TokenHolder>(pass: &Pass<K>, entry: &Entry<'_>) -> Result<(), Error> {
-    let secret_name = entry.dressing.name;
     let Some(status) = K::token(&pass.status, entry.name) else {
         return Ok(());
     };
-    if status.secret_name.as_deref() != Some(secret_name) || !status.retired.is_empty() {
+    let naming = entry.dressing.naming;
+    let is_called_so = |name: &&str| naming.number(name).is_some();
+    let Some(holds) = named(Some(status)).filter(is_called_so) else {
         return Ok(());
-    }
+    };
     let left = secrets_of(pass, entry.name).into_iter();
-    for metadata in left.filter(|metadata| metadata.name.as_deref() != Some(secret_name)) {
+    let left = left.filter(|metadata| metadata.name.as_deref() != Some(holds));
+    for metadata in left.filter(|metadata| !holds_live(status, metadata)) {
         delete(pass, entry.name, &metadata).await?;
     }
     Ok(())
+}
+
+/// Whether a Secret holds a token that works, as far as the status tells; without a history that may be any.
+fn holds_live(status: &TokenStatus, secret: &ObjectMeta) -> bool {
+    let mut retired = status.retired.iter();
+    let Some(history) = history(secret) else {
+        return retired.next().is_some();
+    };
+    let previous = history.previous.map(|previous| previous.id);
+    let held = [Some(history.current.id), previous];
+    let mut live = retired.map(|retired| &retired.id).chain(&status.id);
+    live.any(|id| held.iter().flatten().any(|held| held.0 == *id))
 }
 
 /// The entries that Secrets of this object carry.
@@ -227,17 +241,17 @@ pub fn entries_of_secrets<K: Kind>(pass: &Pass<K>) -> Vec<String> {
     entries.collect()
 }
 
-/// The name of the Secret that an entry has, by its labels: the one that holds its token, else the one that the spec
-/// wants, else another.
+/// The name of the Secret that an entry has, by its labels: the one that holds its token, else the latest that is called as
+/// the spec wants, else another.
 pub(super) fn held_secret<K: TokenHolder>(
     pass: &Pass<K>,
     entry: &str,
-    wanted: &str,
+    naming: &Naming,
 ) -> Option<String> {
     let holds = named(K::token(&pass.status, entry));
     let names = secrets_of(pass, entry).into_iter();
     let names = names.filter_map(|metadata| metadata.name);
-    names.max_by_key(|name| (Some(name.as_str()) == holds, name == wanted))
+    names.max_by_key(|name| (Some(name.as_str()) == holds, naming.number(name)))
 }
 
 /// The same by a look at what is there now: somebody may have taken labels off. What somebody has made their own may hold
@@ -247,9 +261,9 @@ pub(super) async fn met_secret<K: TokenHolder>(
     entry: &Entry<'_>,
 ) -> Result<Option<String>, Error> {
     let status = K::token(&pass.status, entry.name);
-    let (holds, wanted) = (named(status), entry.dressing.name);
+    let (holds, wanted) = (named(status), sight::held_name(pass, entry, named(status)));
     let has_token = status.is_some_and(|status| status.id.is_some());
-    let other = Some(wanted).filter(|wanted| holds != Some(wanted));
+    let other = wanted.as_deref().filter(|wanted| holds != Some(wanted));
     for name in holds.into_iter().chain(other) {
         let metadata = secret::metadata(&pass.context, pass.namespace(), name).await?;
         let is_met = match sight::secret(pass, entry, metadata.as_ref()) {

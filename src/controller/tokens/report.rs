@@ -8,7 +8,7 @@ use super::TokenHolder;
 use super::round::Round;
 use crate::api::condition::{self, ConditionType, Finding, Reason};
 use crate::controller::status;
-use crate::plan::token::{Fit, Hold, InUse, Plan, Urgency};
+use crate::plan::token::{Fit, Hold, InUse, Plan, Successor, Urgency};
 
 impl<K: TokenHolder> Round<'_, K> {
     /// Says what the plan waits for and warns of, and when to look again.
@@ -27,6 +27,7 @@ impl<K: TokenHolder> Round<'_, K> {
             self.pass.wake_at(next.unwrap_or(now));
         }
         let label = self.entry.label();
+        let secret = self.told_secret();
         let told = plan.hold.map(|hold| {
             let known = self
                 .pass
@@ -35,7 +36,7 @@ impl<K: TokenHolder> Round<'_, K> {
                 .entry(&self.pass.key(), self.entry.name);
             match known.vain_because.filter(|_| is_paced(hold)) {
                 Some((reason, why)) => in_vain(hold, &label, reason, &why),
-                None => held(hold, &label, self.entry.dressing.name, plan),
+                None => held(hold, &label, &secret, plan),
             }
         });
         let lagging = self.lagging();
@@ -56,6 +57,14 @@ impl<K: TokenHolder> Round<'_, K> {
                 "the backend granted {label} less than the lifetime that was asked for: see its expirationTime"
             );
             self.tell_issued(Reason::LifetimeCapped, &message);
+        }
+    }
+
+    /// The Secret that a hold is about.
+    fn told_secret(&self) -> String {
+        match self.sight.seen.successor {
+            Successor::Taken => self.sight.seen.target(),
+            Successor::Free => self.secret_name().to_owned(),
         }
     }
 
@@ -131,11 +140,12 @@ fn held(hold: Hold, label: &str, secret: &str, plan: &Plan) -> Vec<Finding> {
                 "Secret {secret} exists and is not ours: delete it, or name another one in secret.name of {label}; looked \
                  at again within minutes, and at once when this object changes"
             );
-            vec![
-                finding(ConditionType::Ready, false, &message),
-                finding(ConditionType::Synced, false, &message),
-                finding(ConditionType::Stalled, true, &message),
-            ]
+            // The token in the Secret before may work on.
+            let is_ready = hold.wanted.is_some() && !is_urgent;
+            let ready = (!is_ready).then(|| finding(ConditionType::Ready, false, &message));
+            let synced = finding(ConditionType::Synced, false, &message);
+            let stalled = finding(ConditionType::Stalled, true, &message);
+            ready.into_iter().chain([synced, stalled]).collect()
         }
         Reason::IssueLoop => {
             let message = format!(

@@ -47,7 +47,7 @@ impl<K: TokenHolder> Round<'_, K> {
         metrics.revoked(&self.backend.key.path(), reason.as_str());
         let key = self.pass.key();
         info!(object = %key, token = %id, %reason, "token revoked");
-        let secret = Some(self.entry.dressing.name);
+        let secret = Some(self.secret_name());
         self.pass.event(reason, "Revoke", message, secret).await;
     }
 

@@ -13,7 +13,7 @@ use crate::controller::kind::Pass;
 use crate::controller::memory::EntryMemory;
 use crate::iam::client;
 use crate::iam::model::TokenValue;
-use crate::plan::token::{Check, Dress, Look, Recorded, SecretSeen, Sighting};
+use crate::plan::token::{Check, Dress, Look, Naming, Recorded, SecretSeen, Sighting, Successor};
 
 /// One entry in one pass.
 pub(super) struct Round<'r, K: TokenHolder> {
@@ -89,8 +89,8 @@ impl<'r, K: TokenHolder> Round<'r, K> {
         let secret = self.read_secret().await?;
         let value = secret.as_ref().and_then(secret::value);
         let value = value.filter(TokenValue::is_well_formed);
-        let fits = secret.as_ref().zip(value.as_ref());
-        let fits = fits.is_some_and(|(secret, value)| self.is_dressed(secret, value));
+        let whole = secret.as_ref().zip(value.as_ref());
+        let looks = whole.map_or(Dress::Differs, |(secret, value)| self.dress(secret, value));
         let SecretSeen::Ours {
             history,
             prefix_holds,
@@ -100,7 +100,7 @@ impl<'r, K: TokenHolder> Round<'r, K> {
         else {
             return Ok(());
         };
-        *dress = if fits { Dress::Fits } else { Dress::Differs };
+        *dress = looks;
         let prefix = history
             .as_ref()
             .and_then(|history| history.current.prefix.as_deref());
@@ -133,20 +133,64 @@ impl<'r, K: TokenHolder> Round<'r, K> {
         self.remember(|memory| memory.refused_since = refused_since);
     }
 
-    /// Reads the Secret's metadata anew.
+    /// The name of the Secret with the current token, or the name that the spec gives where there is none yet.
+    pub(super) fn secret_name(&self) -> &str {
+        let name = self.sight.seen.secret_name.as_deref();
+        name.unwrap_or_else(|| self.entry.dressing.naming.name())
+    }
+
+    /// Reads the Secret's metadata anew, and whether it has a successor.
     pub(super) async fn read_metadata(&mut self) -> Result<(), Error> {
-        let name = self.entry.dressing.name;
-        let metadata = secret::metadata(&self.pass.context, self.pass.namespace(), name).await?;
+        let (context, namespace) = (&self.pass.context, self.pass.namespace());
+        let metadata = match &self.sight.seen.secret_name {
+            Some(name) => secret::metadata(context, namespace, name).await?,
+            None => None,
+        };
         self.see(metadata);
+        if self.is_versioned() {
+            let (context, namespace) = (&self.pass.context, self.pass.namespace());
+            let next = self.sight.seen.target();
+            let metadata = secret::metadata(context, namespace, &next).await?;
+            self.meet(metadata);
+        }
         Ok(())
     }
 
     /// Reads the Secret with its values. They must not outlive the pass.
     pub(super) async fn read_secret(&mut self) -> Result<Option<Secret>, Error> {
-        let name = self.entry.dressing.name;
-        let secret = secret::read(&self.pass.context, self.pass.namespace(), name).await?;
+        let (context, namespace) = (&self.pass.context, self.pass.namespace());
+        let secret = match &self.sight.seen.secret_name {
+            Some(name) => secret::read(context, namespace, name).await?,
+            None => None,
+        };
         self.see(secret.as_ref().map(|secret| secret.metadata.clone()));
         Ok(secret)
+    }
+
+    /// Reads the Secret that a publish would write, with its values. They must not outlive the pass.
+    pub(super) async fn read_target(&mut self) -> Result<Option<Secret>, Error> {
+        if !self.is_versioned() {
+            return self.read_secret().await;
+        }
+        let (context, namespace) = (&self.pass.context, self.pass.namespace());
+        let next = self.sight.seen.target();
+        let secret = secret::read(context, namespace, &next).await?;
+        self.meet(secret.as_ref().map(|secret| secret.metadata.clone()));
+        Ok(secret)
+    }
+
+    /// Whether each token gets a Secret of its own.
+    pub(super) fn is_versioned(&self) -> bool {
+        matches!(self.entry.dressing.naming, Naming::Versioned(_))
+    }
+
+    /// Takes in what has the name of the next Secret: one of ours holds a later token than what was seen.
+    fn meet(&mut self, metadata: Option<ObjectMeta>) {
+        match sight::secret(self.pass, self.entry, metadata.as_ref()) {
+            SecretSeen::Absent => self.sight.seen.successor = Successor::Free,
+            SecretSeen::Foreign => self.sight.seen.successor = Successor::Taken,
+            SecretSeen::Ours { .. } => self.see(metadata),
+        }
     }
 
     /// Takes in the Secret as a read shows it. What was learnt of a version holds for that version alone.
@@ -159,6 +203,10 @@ impl<'r, K: TokenHolder> Round<'r, K> {
             seen.consumers = None;
             seen.sighting = Sighting::Unrecorded;
         }
+        if let Some(name) = metadata.as_ref().and_then(|metadata| metadata.name.clone()) {
+            seen.secret_name = Some(name);
+        }
+        seen.successor = Successor::Free;
         self.sight.metadata = metadata;
         self.sight.freshness = Freshness::Read;
     }

@@ -7,7 +7,7 @@ use crate::controller::backend::Backend;
 use crate::controller::error::Error;
 use crate::controller::kind::Pass;
 use crate::controller::outcome::Stop;
-use crate::plan::token::Activity;
+use crate::plan::token::{Activity, Naming};
 
 /// Keeps watch over the token of a refused entry: what it replaced is revoked in its time, and it goes on working until
 /// it expires. Nothing may succeed it, so that one that is declared compromised, or whose Secret is gone, ends like that
@@ -24,7 +24,7 @@ pub(super) async fn run_out<K: TokenHolder>(
         let activity = Activity::Suspended;
         return keep_up(pass, backend, ledger, &Entry { activity, ..entry }).await;
     }
-    let held = removal::held_secret(pass, entry.name, entry.dressing.name);
+    let held = removal::held_secret(pass, entry.name, entry.dressing.naming);
     if let Some(name) = held.filter(|_| ending == Ending::InTime) {
         return keep_in(pass, backend, ledger, entry, &name).await;
     }
@@ -40,7 +40,7 @@ async fn keep_in<K: TokenHolder>(
     name: &str,
 ) -> Result<(), Stop> {
     let dressing = Dressing {
-        name,
+        naming: &Naming::Fixed(name.to_owned()),
         ..entry.dressing
     };
     keep_up(pass, backend, ledger, &Entry { dressing, ..entry }).await

@@ -1,5 +1,7 @@
 //! The Secret of a token: whose it is, and how it is read and written.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -16,7 +18,7 @@ use crate::controller::kind::{Kind, Pass};
 use crate::controller::outcome::Stop;
 use crate::controller::patch::creation;
 use crate::iam::model::TokenValue;
-use crate::plan::token::{History, Recorded, SecretSeen};
+use crate::plan::token::{Dress, History, Recorded};
 
 /// Annotation that holds the history of the entry's tokens.
 pub(super) const HISTORY: &str = "kestra-iam.dev/history";
@@ -147,35 +149,37 @@ fn text(secret: &Secret, key: &str) -> Option<TokenValue> {
 }
 
 impl<K: TokenHolder> Round<'_, K> {
-    /// Whether a Secret looks as it is to look.
-    pub(super) fn is_dressed(&self, secret: &Secret, value: &TokenValue) -> bool {
-        let metadata = &secret.metadata;
-        let owner = owner(&self.pass.object);
-        let mut owners = metadata.owner_references.iter().flatten();
+    /// How a Secret looks.
+    pub(super) fn dress(&self, secret: &Secret, value: &TokenValue) -> Dress {
         let history = self.sight.seen.history();
         let previous = history.and_then(|history| previous(secret, history));
         let is_named = history.is_some_and(|history| history.previous.is_some());
-        previous.is_some() == is_named
-            && secret.data.as_ref() == Some(&self.entry.dressing.data(value, previous.as_ref()))
-            && secret.immutable != Some(true)
-            && self.entry.dressing.is_worn_by(metadata)
+        let keys = self.entry.dressing.data(value, previous.as_ref());
+        if previous.is_some() != is_named || secret.data.as_ref() != Some(&keys) {
+            return if self.is_versioned() {
+                Dress::Stale
+            } else {
+                Dress::Differs
+            };
+        }
+        let is_frozen = secret.immutable == Some(true);
+        if is_frozen == self.is_versioned() && self.is_clothed(&secret.metadata) {
+            Dress::Fits
+        } else {
+            Dress::Differs
+        }
+    }
+
+    /// Whether labels, annotations and owner are as they are to be.
+    fn is_clothed(&self, metadata: &ObjectMeta) -> bool {
+        let owner = owner(&self.pass.object);
+        let mut owners = metadata.owner_references.iter().flatten();
+        self.entry.dressing.is_worn_by(metadata)
             && Labels::of(self.pass, self.entry.name).are_on(metadata)
             && owners.any(|there| Some(there) == owner.as_ref())
     }
 
-    /// Creates the Secret, or replaces exactly the one that was seen, with this token and history, and the value before if
-    /// the history names it.
-    pub(super) async fn put_secret(
-        &self,
-        history: &History,
-        value: &TokenValue,
-        previous: Option<&TokenValue>,
-    ) -> Result<ObjectMeta, Error> {
-        let secret = self.dressed(history, value, previous)?;
-        self.write(secret, &creation()).await
-    }
-
-    /// Creates this Secret, or replaces exactly the one that was seen; with a dry run neither.
+    /// Creates this Secret, or replaces exactly the one that it was made from; with a dry run neither.
     pub(super) async fn write(
         &self,
         secret: Secret,
@@ -183,48 +187,72 @@ impl<K: TokenHolder> Round<'_, K> {
     ) -> Result<ObjectMeta, Error> {
         let context = &self.pass.context;
         let api = api(context, self.pass.namespace());
-        let written = match self.sight.seen.secret {
-            SecretSeen::Ours { .. } => {
-                let replace = api.replace(self.entry.dressing.name, parameters, &secret);
-                match change(context, WRITE, replace).await {
-                    Err(error) if error.is_invalid() && self.is_frozen().await? => {
-                        self.make_anew(secret, parameters).await
-                    }
-                    written => written,
+        let written = if secret.metadata.resource_version.is_some() {
+            let replace = api.replace(self.secret_name(), parameters, &secret);
+            match change(context, WRITE, replace).await {
+                Err(error) if error.is_invalid() && self.is_frozen().await? => {
+                    self.make_anew(secret, parameters).await
                 }
+                written => written,
             }
-            SecretSeen::Absent | SecretSeen::Foreign => {
-                let create = api.create(parameters, &secret);
-                change(context, WRITE, create).await
-            }
+        } else {
+            let create = api.create(parameters, &secret);
+            change(context, WRITE, create).await
         };
         Ok(written?.metadata)
     }
 
-    /// The whole Secret; what others wrote into its metadata stays.
-    pub(super) fn dressed(
+    /// The Secret that publishes a token: the one that was seen with other keys, or another.
+    pub(super) fn successor(
         &self,
         history: &History,
         value: &TokenValue,
         previous: Option<&TokenValue>,
     ) -> Result<Secret, Error> {
+        let data = self.entry.dressing.data(value, previous);
+        let name = self.sight.seen.target();
+        let metadata = if self.is_versioned() {
+            ObjectMeta::default()
+        } else {
+            self.seen_metadata()
+        };
+        self.dressed(
+            ObjectMeta {
+                name: Some(name),
+                ..metadata
+            },
+            history,
+            data,
+        )
+    }
+
+    /// The metadata of the Secret that was seen, if it is ours.
+    fn seen_metadata(&self) -> ObjectMeta {
         let is_ours = self.sight.seen.version().is_some();
         let seen = self.sight.metadata.clone().filter(|_| is_ours);
-        let mut metadata = seen.unwrap_or_default();
-        let dressing = &self.entry.dressing;
-        dressing.put_on(&mut metadata);
+        seen.unwrap_or_default()
+    }
+
+    /// A whole Secret; what others wrote into its metadata stays.
+    fn dressed(
+        &self,
+        mut metadata: ObjectMeta,
+        history: &History,
+        data: BTreeMap<String, ByteString>,
+    ) -> Result<Secret, Error> {
+        self.entry.dressing.put_on(&mut metadata);
         let labels = Labels::of(self.pass, self.entry.name).0;
         let labels = labels.map(|(name, value)| (name.to_owned(), value));
         metadata.labels.get_or_insert_default().extend(labels);
         let annotations = metadata.annotations.get_or_insert_default();
         annotations.insert(HISTORY.to_owned(), annotation(history)?);
-        metadata.name = Some(dressing.name.to_owned());
         metadata.managed_fields = None;
         owned_by(&mut metadata, owner(&self.pass.object));
         Ok(Secret {
             metadata,
             type_: Some("Opaque".to_owned()),
-            data: Some(dressing.data(value, previous)),
+            data: Some(data),
+            immutable: self.is_versioned().then_some(true),
             ..Secret::default()
         })
     }
@@ -240,7 +268,7 @@ impl<K: TokenHolder> Round<'_, K> {
         let context = &self.pass.context;
         let api = api(context, self.pass.namespace());
         let (parameters, patch) = (PatchParams::apply(FIELD_MANAGER), Patch::Merge(&patch));
-        let patched = api.patch_metadata(self.entry.dressing.name, &parameters, &patch);
+        let patched = api.patch_metadata(self.secret_name(), &parameters, &patch);
         let operation = "enter tokens into the history";
         let PartialObjectMeta { metadata, .. } = change(context, operation, patched).await?;
         let version = metadata.resource_version.clone();
@@ -249,8 +277,8 @@ impl<K: TokenHolder> Round<'_, K> {
         Ok(())
     }
 
-    /// Writes all but the token anew, over the Secret that was seen. A value before it that is not there, or not what it
-    /// was, is given up.
+    /// Writes all but the token anew, over the Secret that was seen; the metadata alone of one whose keys cannot be changed. A
+    /// value before it that is not there, or not what it was, is given up.
     pub(super) async fn rewrite(&mut self, history: &History) -> Result<(), Stop> {
         let before = self.sight.seen.version().map(str::to_owned);
         let secret = self.read_secret().await?;
@@ -265,7 +293,12 @@ impl<K: TokenHolder> Round<'_, K> {
             previous: history.previous.clone().filter(|_| previous.is_some()),
             ..history.clone()
         };
-        let metadata = self.put_secret(&history, &value, previous.as_ref()).await?;
+        let data = match &secret.data {
+            Some(data) if self.is_versioned() => data.clone(),
+            _ => self.entry.dressing.data(&value, previous.as_ref()),
+        };
+        let secret = self.dressed(self.seen_metadata(), &history, data)?;
+        let metadata = self.write(secret, &creation()).await?;
         let version = metadata.resource_version.clone();
         let recorded = self.sight.seen.recorded.clone().unwrap_or_default();
         self.wrote(metadata, recorded.rewritten(version));

@@ -6,12 +6,12 @@ use kube::runtime::reflector::ObjectRef;
 
 use super::dressing::TEMPLATE;
 use super::secret::{self, HISTORY, Labels};
-use super::{Entry, TokenHolder, record};
+use super::{Entry, TokenHolder, record, removal};
 use crate::controller::backend::Backend;
 use crate::controller::error::Error;
 use crate::controller::kind::{Kind, Pass};
 use crate::plan::token::{
-    Dress, History, Observed, Recorded, SecretSeen, Settling, Sighting, turn,
+    Dress, History, Observed, Recorded, SecretSeen, Settling, Sighting, Successor, turn,
 };
 
 /// What one pass sees of an entry, and how fresh it is.
@@ -44,21 +44,39 @@ pub(super) async fn first<K: TokenHolder>(
 ) -> Result<Sight, Error> {
     let status = K::token(&pass.status, entry.name);
     let recorded = status.map(record::read);
-    let name = entry.dressing.name;
-    let (metadata, freshness) = match cached(pass, name).filter(|it| knows(recorded.as_ref(), it)) {
-        Some(metadata) => (Some(metadata), Freshness::Cached),
-        None => (
+    let told = status.and_then(|status| status.secret_name.as_deref());
+    let name = held_name(pass, entry, told);
+    let known = name.as_deref().and_then(|name| cached(pass, name));
+    let known = known.filter(|metadata| knows(recorded.as_ref(), metadata));
+    let (metadata, freshness) = match (known, &name) {
+        (Some(metadata), _) => (Some(metadata), Freshness::Cached),
+        (None, Some(name)) => (
             secret::metadata(&pass.context, pass.namespace(), name).await?,
             Freshness::Read,
         ),
+        (None, None) => (None, Freshness::Read),
     };
     let published = status.and_then(|status| status.published_time.as_ref());
     Ok(Sight {
         published: published.map(|time| time.0),
-        seen: observed(pass, backend, entry, metadata.as_ref(), recorded),
+        seen: Observed {
+            secret_name: name,
+            ..observed(pass, backend, entry, metadata.as_ref(), recorded)
+        },
         metadata,
         freshness,
     })
+}
+
+/// What the Secret with the entry's token is called, by what the status has `told` and the watch shows.
+pub(super) fn held_name<K: Kind>(
+    pass: &Pass<K>,
+    entry: &Entry<'_>,
+    told: Option<&str>,
+) -> Option<String> {
+    let shown = removal::secrets_of(pass, entry.name);
+    let shown = shown.iter().filter_map(|metadata| metadata.name.as_deref());
+    entry.dressing.naming.held(told.into_iter().chain(shown))
 }
 
 fn cached<K: Kind>(pass: &Pass<K>, name: &str) -> Option<ObjectMeta> {
@@ -85,8 +103,10 @@ fn observed<K: Kind>(
     let leading_since = leading_since(pass, backend);
     let looked = memory.listed.unwrap_or(leading_since);
     Observed {
-        secret_name: entry.dressing.name.to_owned(),
+        naming: entry.dressing.naming.clone(),
+        secret_name: None,
         secret: secret(pass, entry, metadata),
+        successor: Successor::Free,
         recorded,
         listed: None,
         listed_at: None,

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::schedule::after;
-use super::{Check, Fit, Integrity, Observed, Policy, SecretSeen, schedule};
+use super::{Check, Dress, Fit, Integrity, Observed, Policy, SecretSeen, schedule};
 use crate::api::condition::Reason;
 use crate::api::policy::PermissionChangePolicy;
 
@@ -39,6 +39,7 @@ pub(super) fn cause(policy: &Policy, seen: &Observed, now: Timestamp) -> Option<
     urgent.map(of(Urgency::Urgent)).or_else(|| {
         let routine = changed(policy, seen)
             .or_else(|| permissions_changed(policy, seen))
+            .or_else(|| template_changed(seen))
             .or_else(|| requested(seen))
             .or_else(|| scheduled(policy, seen, now));
         routine.map(of(Urgency::Routine))
@@ -57,7 +58,9 @@ fn missing(seen: &Observed) -> Option<Reason> {
         return None;
     }
     let is_published = seen.recorded.as_ref().is_some_and(|recorded| {
-        recorded.generation > 0 && recorded.secret_name.as_ref() == Some(&seen.secret_name)
+        recorded.generation > 0
+            && seen.secret_name.is_some()
+            && recorded.secret_name == seen.secret_name
     });
     Some(if is_published {
         Reason::SecretMissing
@@ -121,6 +124,14 @@ fn permissions_changed(policy: &Policy, seen: &Observed) -> Option<Reason> {
     let (then, now) = (seen.current()?.rights.as_ref()?, seen.rights.as_ref()?);
     let matters = policy.permission_change == PermissionChangePolicy::Rotate;
     (matters && then != now).then_some(Reason::PermissionsChanged)
+}
+
+/// The keys of an immutable Secret change with the token alone.
+fn template_changed(seen: &Observed) -> Option<Reason> {
+    let SecretSeen::Ours { dress, .. } = seen.secret else {
+        return None;
+    };
+    (dress == Dress::Stale && seen.is_accepted()).then_some(Reason::TemplateChanged)
 }
 
 fn requested(seen: &Observed) -> Option<Reason> {

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::iam::model::TokenId;
 
+/// Nobody lives to see so many tokens of an entry: who writes a higher number is not us, and names are made of it.
+const MAX_GENERATION: i64 = 1_000_000_000;
+
 /// What is known about the tokens of one entry, written in the same request as the token's value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -108,7 +111,11 @@ impl History {
     /// Reads the annotation; `None` if it is not as it was written.
     #[must_use]
     pub fn parse(annotation: &str) -> Option<Self> {
-        serde_json::from_str(annotation).ok()
+        let history: Self = serde_json::from_str(annotation).ok()?;
+        let retired = history.retired.iter().map(|retired| retired.generation);
+        let mut generations = retired.chain([history.current.generation]);
+        let is_plausible = generations.all(|it| (1..=MAX_GENERATION).contains(&it));
+        is_plausible.then_some(history)
     }
 
     /// The annotation's text.

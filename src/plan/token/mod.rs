@@ -11,6 +11,7 @@ mod contest;
 mod due;
 mod history;
 mod look;
+mod naming;
 mod observed;
 mod pace;
 mod policy;
@@ -29,6 +30,7 @@ pub use contest::{Contest, Held, contest};
 pub use due::{Cause, Urgency};
 pub use history::{Current, End, History, Previous, Retired};
 pub use look::{Look, look, turn};
+pub use naming::{Naming, Successor};
 pub use observed::{
     Activity, Check, Dress, Listed, Observed, Requests, SecretSeen, Settling, Sighting,
 };

@@ -2,16 +2,20 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Consumer, Current, History, Recorded};
+use super::{Consumer, Current, History, Naming, Recorded, Successor};
 use crate::iam::model::TokenId;
 
 /// What one pass knows of an entry. All instants are on the backend's clock.
 #[derive(Clone, Debug)]
 pub struct Observed {
-    /// The name of the Secret that the spec wants.
-    pub secret_name: String,
+    /// How the spec wants its Secrets to be called.
+    pub naming: Naming,
+    /// The name of the Secret with the current token, as far as the spec wants it so; `None` = there is none yet.
+    pub secret_name: Option<String>,
     /// The Secret of that name.
     pub secret: SecretSeen,
+    /// Whether the next token has where to go, by a look in this pass.
+    pub successor: Successor,
     /// What the object's status says.
     pub recorded: Option<Recorded>,
     /// The tokens of this entry that a list made in this pass shows; `None` = not listed.
@@ -73,6 +77,8 @@ pub enum Dress {
     Outdated,
     /// A look at its values told that it is not.
     Differs,
+    /// The same of keys that cannot be changed any more.
+    Stale,
 }
 
 /// A token of this entry, as the backend's list shows it.
@@ -183,7 +189,7 @@ impl Observed {
         let known = self
             .recorded
             .as_ref()
-            .filter(|recorded| recorded.secret_name.as_ref() == Some(&self.secret_name))
+            .filter(|recorded| recorded.secret_name == self.secret_name)
             .and_then(|recorded| recorded.resource_version.as_deref());
         known.is_some() && known == self.version()
     }

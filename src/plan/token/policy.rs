@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use super::window::{self, Window};
 use crate::api::duration::Duration;
 use crate::api::policy::{PermissionChangePolicy, PreviousValuePolicy};
-use crate::api::token::{TokenSpec, Workload};
+use crate::api::token::{SecretSpec, TokenSpec, Workload};
 
 /// How a token is to live.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,10 +87,19 @@ impl Policy {
             interval: rotation.interval.map(Duration::signed),
             windows: window::valid(rotation),
             permission_change: rotation.permission_change_policy,
-            previous_value: spec.secret.previous_value_policy,
+            previous_value: previous_value(&spec.secret),
             overlap: overlap(&rotation.overlap, lifetime, granularity),
             restart: spec.restart.clone(),
         }
+    }
+}
+
+/// An immutable Secret could not let go of a second value.
+const fn previous_value(secret: &SecretSpec) -> PreviousValuePolicy {
+    if secret.immutable {
+        PreviousValuePolicy::Omit
+    } else {
+        secret.previous_value_policy
     }
 }
 

@@ -44,12 +44,13 @@ impl Recorded {
         known.filter(|known| *known > retired.retired)
     }
 
-    /// After the publish of `history` over the Secret in `seen` was answered, or `seen` shows that it was done.
+    /// After the publish of `history` as successor of the Secret in `seen` was answered, or `seen` shows that it was done:
+    /// what the Secret is called that holds it, and its version.
     #[must_use]
     pub fn published(
         seen: &Observed,
         history: &History,
-        version: Option<String>,
+        (name, version): (Option<String>, Option<String>),
         answered: Timestamp,
     ) -> Self {
         let old = seen.recorded.clone().unwrap_or_default();
@@ -61,7 +62,7 @@ impl Recorded {
             .filter(|there| there.current.id != history.current.id);
         Self {
             generation: history.current.generation,
-            secret_name: Some(seen.secret_name.clone()),
+            secret_name: name,
             resource_version: version,
             history_since: since.or(Some(answered)),
             retired: old.carried(before, history, answered),
@@ -85,7 +86,7 @@ impl Recorded {
             .filter(|retired| seen.listed.is_none() || seen.shows(&retired.id));
         Self {
             generation: recorded.generation.max(history.current.generation),
-            secret_name: Some(seen.secret_name.clone()),
+            secret_name: seen.secret_name.clone(),
             resource_version: seen.version().map(str::to_owned),
             history_since: Some(now),
             retired: left.map(|retired| (retired.id.clone(), now)).collect(),

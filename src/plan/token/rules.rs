@@ -10,7 +10,7 @@ use super::retire::{self, Verdict};
 use super::schedule::after;
 use super::{
     Activity, Check, Current, Dress, End, History, Observed, Policy, Retired, Schedule, SecretSeen,
-    Sighting, schedule,
+    Sighting, Successor, schedule,
 };
 use crate::api::condition::Reason;
 use crate::api::token::Workload;
@@ -195,6 +195,10 @@ fn replace(
         .or_else(|| pace::hold(seen, cause, pace, now));
     match hold {
         Some(hold) => Err(hold),
+        None if seen.successor == Successor::Taken => Err(Hold {
+            wanted: Some(cause),
+            ..conflict()
+        }),
         None => Ok(issue(seen, cause.reason, pace, now)),
     }
 }

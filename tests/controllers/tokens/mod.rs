@@ -4,6 +4,7 @@ mod clock;
 mod crashes;
 mod damage;
 mod entries;
+mod immutable;
 mod orders;
 mod owners;
 mod pace;

@@ -22,7 +22,7 @@ pub use self::objects::{condition, merge, ours};
 pub use self::operator::Operator;
 use self::plane::Turn;
 pub use self::tokens::{brisk, encoded, entry_of};
-use crate::consumer::Consumer;
+use crate::consumer::{Consumer, Source};
 use crate::tables::Tables;
 use crate::witness::Witness;
 
@@ -296,8 +296,18 @@ impl Bench {
 
     /// The same before there is one.
     pub fn follow(&self, secret: &str) -> Consumer {
+        self.follow_from(Source::Named(secret.to_owned()))
+    }
+
+    /// A consumer of the Secret that the status of an account names.
+    pub fn follow_pointer(&self, account: &str) -> Consumer {
+        let accounts = Box::new(self.api("ServiceAccount"));
+        self.follow_from(Source::Pointed(accounts, account.to_owned()))
+    }
+
+    fn follow_from(&self, source: Source) -> Consumer {
         let http = client(&self.authorities);
-        let consumer = Consumer::start(self.secrets(), secret, self.server.url(), http);
+        let consumer = Consumer::start(self.secrets(), source, self.server.url(), http);
         self.consumers.lock().unwrap().push(consumer.clone());
         consumer
     }

@@ -183,6 +183,11 @@ async fn sweep_rotate() {
 }
 
 #[tokio::test]
+async fn sweep_renew() {
+    Sweep::of(Scenario::Renew).await.all().await;
+}
+
+#[tokio::test]
 async fn sweep_delete() {
     Sweep::of(Scenario::Delete).await.all().await;
 }

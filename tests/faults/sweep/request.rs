@@ -5,6 +5,7 @@ use std::fmt;
 
 use testbed::gate::Request;
 
+use crate::end_state::unnumbered;
 use crate::gated::Gated;
 
 /// Which server was asked.
@@ -91,7 +92,7 @@ fn is_sweep(request: &Request) -> bool {
     request.method == "GET" && lists.iter().any(|list| request.path.ends_with(list))
 }
 
-/// A part of a path, or a word for it if it is an id of the backend.
+/// A part of a path, without a number at its end, or a word for it if it is an id of the backend.
 fn segment(part: &str) -> &str {
     let is_plain = part
         .chars()
@@ -99,7 +100,7 @@ fn segment(part: &str) -> &str {
     if part.len() >= 20 && !is_plain {
         "ID"
     } else {
-        part
+        unnumbered(part)
     }
 }
 

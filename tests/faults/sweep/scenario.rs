@@ -10,39 +10,39 @@ use crate::gated::Gated;
 const CI: (&str, &str) = ("ServiceAccount", "ci");
 const SECRET: &str = "ci-default";
 
-/// What happens to the account `ci`, with a group, a role and a token; where it is rotated, with a token alone.
+/// What happens to the account `ci`, with a group, a role and a token; where it is rotated, with a token alone; renewed
+/// is one whose tokens have a Secret each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scenario {
     Create,
     Rotate,
     /// A rotation that rolls the token's consumers.
     Restart,
+    /// A rotation of a token with a Secret for each generation.
+    Renew,
     Delete,
 }
 
 impl Scenario {
     /// Values of the chart whose rights the operator has.
     pub fn chart(self) -> &'static [&'static str] {
-        // Each run issues anew, as often as it comes to it, and deletes.
+        match self {
+            Self::Restart => &["restartConsumers=true"],
+            Self::Create | Self::Rotate | Self::Renew | Self::Delete => &[],
+        }
+    }
+
+    /// Flags of the operator: each run issues anew, as often as it comes to it, and deletes.
+    pub fn flags(self) -> &'static [&'static str] {
         match self {
             Self::Restart => &[
                 "--min-issue-interval=1s",
                 "--deletion-brake=1000",
                 "--restart-consumers",
             ],
-            Self::Create | Self::Rotate | Self::Delete => {
+            Self::Create | Self::Rotate | Self::Renew | Self::Delete => {
                 &["--min-issue-interval=1s", "--deletion-brake=1000"]
             }
-        }
-    }
-
-    /// Flags of the operator: each run issues anew, as often as it comes to it.
-    pub fn flags(self) -> &'static [&'static str] {
-        match self {
-            Self::Restart => &["--min-issue-interval=1s", "--restart-consumers"],
-            // Each run deletes.
-            Self::Delete => &["--min-issue-interval=1s", "--deletion-brake=1000"],
-            Self::Create | Self::Rotate => &["--min-issue-interval=1s"],
         }
     }
 
@@ -51,12 +51,16 @@ impl Scenario {
         if self == Self::Restart {
             workloads::lay(gated).await;
         }
-        if matches!(self, Self::Rotate | Self::Restart) {
+        if self.has_token_alone() {
             return self.make(gated).await;
         }
         let bots = json!({"groupName": format!("{}-bots", gated.namespace)});
         gated.apply("Group", "bots", bots).await;
         gated.ready("Group", "bots").await;
+    }
+
+    fn has_token_alone(self) -> bool {
+        matches!(self, Self::Rotate | Self::Renew | Self::Restart)
     }
 
     async fn make(self, gated: &Gated) {
@@ -66,6 +70,9 @@ impl Scenario {
 
     async fn apply(self, gated: &Gated) {
         let mut entry = brisk("default");
+        if self == Self::Renew {
+            entry["secret"] = json!({"immutable": true});
+        }
         if self == Self::Restart {
             // The rollout is always over before its end, however fast the clock is driven.
             let overlap = json!({"min": "5s", "max": "15m", "quietPeriod": "2s"});
@@ -76,7 +83,7 @@ impl Scenario {
             );
         }
         let mut spec = json!({"tokens": [entry]});
-        if matches!(self, Self::Create | Self::Delete) {
+        if !self.has_token_alone() {
             spec["groups"] = json!([{"kind": "Group", "name": "bots"}]);
             spec["roles"] = json!([{"kind": "External", "name": "Viewer"}]);
         }
@@ -98,6 +105,7 @@ impl Scenario {
         match self {
             Self::Create => Some(gated.follow(SECRET)),
             Self::Rotate | Self::Restart => Some(gated.consume(SECRET).await),
+            Self::Renew => Some(gated.follow_pointer(CI.1)),
             Self::Delete => None,
         }
     }
@@ -106,7 +114,7 @@ impl Scenario {
     pub async fn begin(self, gated: &Gated, run: usize) {
         match self {
             Self::Create => self.apply(gated).await,
-            Self::Rotate | Self::Restart => {
+            Self::Rotate | Self::Restart | Self::Renew => {
                 let request = run.to_string();
                 gated
                     .order(CI.0, CI.1, "rotate-requested-at", &request)
@@ -122,7 +130,7 @@ impl Scenario {
             Self::Create => {
                 gated.ready(CI.0, CI.1).await;
             }
-            Self::Rotate | Self::Restart => {
+            Self::Rotate | Self::Restart | Self::Renew => {
                 let fact = "answers the request";
                 let order = run.to_string();
                 let handled = |entry: &Value| entry["handledRotateRequest"] == order.as_str();

@@ -52,7 +52,7 @@ fn an_answered_publish_leaves_the_history_unbroken() {
         ..history(current("t3", 3, START + HOUR))
     };
     let answered = START + HOUR + MINUTE;
-    let after = Recorded::published(&seen, &history, Some("8".into()), answered);
+    let after = Recorded::published(&seen, &history, written("8"), answered);
     assert_eq!(after.history_since, recorded(&seen).history_since);
     assert_eq!(after.generation, 3);
     assert_eq!(
@@ -69,7 +69,7 @@ fn a_publish_that_is_read_back_retires_anew() {
     edit(&mut seen).current = current("t3", 3, START + HOUR);
     let history = seen.history().cloned().unwrap();
     let answered = START + HOUR + MINUTE;
-    let after = Recorded::published(&seen, &history, Some("8".into()), answered);
+    let after = Recorded::published(&seen, &history, written("8"), answered);
     assert_eq!(after.retired, [("t1".into(), answered)]);
     assert_eq!(after.history_since, Some(answered));
 }
@@ -78,14 +78,14 @@ fn a_publish_that_is_read_back_retires_anew() {
 fn a_publish_over_what_was_not_known_begins_a_new_history() {
     let publish = |seen: &Observed| {
         let history = history(current("t3", 3, START));
-        Recorded::published(seen, &history, Some("8".into()), START + MINUTE).history_since
+        Recorded::published(seen, &history, written("8"), START + MINUTE).history_since
     };
     assert_eq!(publish(&touched(steady())), Some(START + MINUTE));
     let mut gone = steady();
     gone.secret = SecretSeen::Absent;
     assert_eq!(publish(&gone), Some(START + MINUTE));
     let mut renamed = steady();
-    renamed.secret_name = "other".into();
+    renamed.secret_name = Some("other".into());
     assert_eq!(publish(&renamed), Some(START + MINUTE));
 }
 
@@ -93,7 +93,7 @@ fn a_publish_over_what_was_not_known_begins_a_new_history() {
 fn a_secret_of_another_name_is_not_known() {
     let mut seen = steady();
     assert!(seen.is_accepted());
-    seen.secret_name = "other".into();
+    seen.secret_name = Some("other".into());
     assert!(!seen.is_accepted());
 }
 

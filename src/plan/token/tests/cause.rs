@@ -37,7 +37,7 @@ fn a_secret_that_is_gone_is_missing() {
 #[test]
 fn a_renamed_secret_is_no_damage() {
     let mut seen = steady();
-    (seen.secret, seen.secret_name) = (SecretSeen::Absent, "other".into());
+    (seen.secret, seen.secret_name) = (SecretSeen::Absent, Some("other".into()));
     seen.listed = Some(vec![listed("t2", 2, START)]);
     let plan = decide(&seen, START + HOUR * 2);
     let issue = issued(&plan);

@@ -6,6 +6,7 @@ mod consumers;
 mod contest;
 mod hold;
 mod looks;
+mod naming;
 mod openings;
 mod overlap;
 mod previous;
@@ -100,7 +101,9 @@ fn retired(id: &str, generation: i64, retired: Timestamp) -> Retired {
 /// Token `t2`, the second one, issued at [`START`], is in the Secret, and the status knows it.
 fn steady() -> Observed {
     Observed {
-        secret_name: "ci".into(),
+        naming: Naming::Fixed("ci".into()),
+        secret_name: Some("ci".into()),
+        successor: Successor::Free,
         secret: ours(Some(history(current("t2", 2, START)))),
         recorded: Some(Recorded {
             generation: 2,
@@ -137,6 +140,11 @@ fn rotated() -> Observed {
     seen.recorded.as_mut().unwrap().retired = vec![("t1".into(), START)];
     seen.listed = Some(vec![listed("t1", 1, START - HOUR), listed("t2", 2, START)]);
     seen
+}
+
+/// What a publish into the usual Secret is answered by.
+fn written(version: &str) -> (Option<String>, Option<String>) {
+    (Some("ci".into()), Some(version.into()))
 }
 
 /// The history in the Secret.

@@ -382,7 +382,12 @@ impl World {
             .secret
             .as_ref()
             .map(|secret| secret.version.to_string());
-        seen.recorded = Some(Recorded::published(seen, &history, version, self.now));
+        seen.recorded = Some(Recorded::published(
+            seen,
+            &history,
+            (seen.secret_name.clone(), version),
+            self.now,
+        ));
         seen.secret = self.secret_seen();
         (seen.check, seen.refused_since) = (Some(Check::Works), None);
         self.memory.refused_since = None;

@@ -17,6 +17,7 @@ pub(super) type Key = u128;
 
 struct Form<'s> {
     state: &'s State,
+    naming: &'s Naming,
     now: i64,
     oldest: i64,
     bytes: Vec<u8>,
@@ -27,6 +28,7 @@ impl State {
     pub(super) fn key(&self, setup: &Setup) -> Key {
         let mut form = Form {
             state: self,
+            naming: &setup.naming,
             now: self.now().as_second(),
             oldest: setup.oldest(),
             bytes: Vec::with_capacity(256),
@@ -98,6 +100,7 @@ impl Form<'_> {
             return self.byte(0);
         };
         self.byte(1 + u8::from(secret.origin == Origin::Ours));
+        self.name(Some(&secret.name));
         self.version(secret.version);
         self.id(secret.value.as_ref());
         self.history(secret.history.as_ref());
@@ -131,6 +134,7 @@ impl Form<'_> {
         };
         self.byte(1);
         self.number(recorded.generation);
+        self.name(recorded.secret_name.as_deref());
         match &recorded.resource_version {
             None => self.byte(255),
             Some(version) => self.version(version.parse().unwrap()),
@@ -171,6 +175,7 @@ impl Form<'_> {
     fn pass(&mut self, pass: &Pass) {
         self.byte(1);
         let seen = &pass.seen;
+        self.name(seen.secret_name.as_deref());
         match &seen.secret {
             SecretSeen::Ours {
                 resource_version,
@@ -227,13 +232,15 @@ impl Form<'_> {
             Request::Post(issue) => self.issue(21, issue),
             Request::Put(put) => {
                 self.minted(22, &put.minted);
+                self.name(Some(&put.name));
                 match put.on {
                     None => self.byte(255),
                     Some(version) => self.version(version),
                 }
             }
-            Request::Enter { history, on } => {
+            Request::Enter { history, name, on } => {
                 self.byte(23);
+                self.name(Some(name));
                 self.version(*on);
                 self.history(Some(history));
             }
@@ -299,6 +306,14 @@ impl Form<'_> {
             self.versions.push(version);
         }
         self.count(at);
+    }
+
+    /// Of many Secrets each has a number.
+    fn name(&mut self, name: Option<&str>) {
+        if let Naming::Versioned(_) = self.naming {
+            let number = name.and_then(|name| self.naming.number(name));
+            self.number(number.unwrap_or(0));
+        }
     }
 
     fn optional(&mut self, instant: Option<Timestamp>) {

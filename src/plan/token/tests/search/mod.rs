@@ -6,11 +6,14 @@
 //! restores the Secret, time. Every state is checked; and from every state the way home is walked, on which nothing goes
 //! wrong any more.
 //!
+//! With [`Naming::Versioned`] the Secret that is searched is the latest of a chain; an older one is there as long as its
+//! token works, and changes nothing but who gets a name.
+//!
 //! Not searched: expiry, schedules and the pace of issues, use of retired tokens, suspension, Secrets of somebody else,
 //! other keys of a Secret, several entries, and that an object or an entry is removed.
 //!
 //! `SEARCH="<faults> <deeds> <depth>" cargo test --lib plan::token::tests::search::whatever_goes_wrong_while -- --nocapture`
-//! searches further, with `SEARCH_DEEDS=all` for all deeds. Clean so far, optimised on one core: `1 1 30` with all deeds (3.2
+//! searches further, with `SEARCH_DEEDS=all` for all deeds, with `SEARCH_SECRETS=many` for a Secret for each token. Clean so far, optimised on one core: `1 1 30` with all deeds (3.2
 //! million states, 90 s), `2 1 23` (3.8 million, 140 s), `1 2 23` (2.5 million, 100 s), `2 0 34` (2.8 million, 45 s).
 
 mod explore;
@@ -37,6 +40,7 @@ use super::*;
 /// How a search is to run. Times are in ticks.
 struct Setup {
     policy: Policy,
+    naming: Naming,
     overlap_min: i64,
     /// What the planner is told of how long a request may be under way.
     grace: SignedDuration,
@@ -76,6 +80,8 @@ enum Mutant {
     AbsenceIsLoss,
     /// Publishes whatever the Secret's version is.
     NoVersion,
+    /// Calls a Secret by the generation of its own token, and not after that of the one before.
+    OwnName,
 }
 
 impl fmt::Display for Deeds {
@@ -102,6 +108,7 @@ impl Setup {
         let overlap = json!({"min": "90s", "max": "120s"});
         Self {
             policy: policy(json!({"neverExpires": true, "rotation": {"overlap": overlap}})),
+            naming: Naming::Fixed("ci".into()),
             overlap_min: 3,
             grace: TICK * 2,
             delay: 1,
@@ -116,6 +123,16 @@ impl Setup {
             depth: usize::MAX,
             mutant: None,
         }
+    }
+
+    /// Each token in a Secret of its own.
+    fn versioned(self) -> Self {
+        let naming = Naming::Versioned("ci".into());
+        Self { naming, ..self }
+    }
+
+    fn is_versioned(&self) -> bool {
+        matches!(self.naming, Naming::Versioned(_))
     }
 
     /// The age in ticks from which on no rule asks for more.
@@ -158,6 +175,24 @@ fn whatever_somebody_does_once_every_promise_is_kept() {
     assert!(found.states >= 82_000, "{found}");
 }
 
+/// The same with a Secret for each token.
+#[test]
+fn whatever_goes_wrong_once_every_promise_is_kept_in_many_secrets() {
+    let found = clean(&Setup::new(1, 0).versioned());
+    assert!(found.complete, "{found}");
+    assert!(found.states >= 129_000, "{found}");
+}
+
+#[test]
+fn whatever_somebody_does_once_every_promise_is_kept_in_many_secrets() {
+    let found = clean(&Setup {
+        deeds: Deeds::All,
+        ..Setup::new(0, 1).versioned()
+    });
+    assert!(found.complete, "{found}");
+    assert!(found.states >= 75_000, "{found}");
+}
+
 /// Both together, or whatever `SEARCH` asks for.
 #[test]
 fn whatever_goes_wrong_while_somebody_acts_every_promise_is_kept() {
@@ -169,12 +204,30 @@ fn whatever_goes_wrong_while_somebody_acts_every_promise_is_kept() {
         Ok("all") => Deeds::All,
         _ => Deeds::Secret,
     };
-    let found = clean(&Setup {
+    let setup = Setup {
         depth: numbers[2],
         deeds,
         ..Setup::new(budget(0), budget(1))
+    };
+    let found = clean(&match std::env::var("SEARCH_SECRETS").as_deref() {
+        Ok("many") => setup.versioned(),
+        _ => setup,
     });
     assert!(asked != usual || found.states >= 86_000, "{found}");
+}
+
+#[rstest]
+#[case(Mutant::RevokeFirst, Violation::Gap)]
+#[case(Mutant::NoGrace, Violation::Unsettled)]
+#[case(Mutant::NoSecondLook, Violation::Gap)]
+#[case(Mutant::OwnName, Violation::Published)]
+fn and_so_is_one_with_many_secrets(#[case] mutant: Mutant, #[case] expected: Violation) {
+    let found = search(&Setup {
+        mutant: Some(mutant),
+        ..Setup::new(1, 0).versioned()
+    });
+    let (violation, trace) = found.violation.expect("it is not caught");
+    assert_eq!(violation, expected, "{trace}");
 }
 
 #[rstest]

@@ -139,7 +139,14 @@ impl State {
                 Deed::Touch,
             ]);
         }
-        deeds.extend((0..self.past.len()).map(Deed::Restore));
+        // One of many that is brought back while a later one is there changes nothing.
+        let is_latest = |at: &usize| {
+            let (past, number) = (&self.past[*at], |name: &str| setup.naming.number(name));
+            let latest = self.secret.as_ref();
+            latest.is_none_or(|latest| number(&past.name) >= number(&latest.name))
+        };
+        let past = (0..self.past.len()).filter(is_latest);
+        deeds.extend(past.map(Deed::Restore));
         if awaited.is_none() {
             deeds.extend([Deed::LoseStatus, Deed::Compromise, Deed::RevokeCurrent]);
         }

@@ -22,8 +22,13 @@ impl State {
     /// `sight::first`: the object, and the Secret from the cache if the status knows it as it is. A cache that lags is
     /// the same as a pass that began earlier.
     pub(super) fn begin(&mut self, setup: &Setup) {
-        let secret = self.secret_seen();
         let recorded = self.object.recorded.clone();
+        let told = recorded.as_ref().and_then(|it| it.secret_name.as_deref());
+        // A watch may be so late that it shows no successor.
+        let shown = self.secret.as_ref().map(|secret| secret.name.as_str());
+        let shown = shown.filter(|_| told.is_none());
+        let name = setup.naming.held(told.into_iter().chain(shown));
+        let secret = self.secret_seen(name.as_deref());
         let knows = |recorded: &Recorded| recorded.resource_version.as_deref() == secret.version();
         let is_cached = secret.version().is_some() && recorded.as_ref().is_some_and(knows);
         let object = (self.object.version, recorded.clone());
@@ -34,6 +39,8 @@ impl State {
             _ => setup.grace,
         };
         let seen = Observed {
+            naming: setup.naming.clone(),
+            secret_name: name,
             secret,
             recorded: recorded.clone(),
             refused_since: process.refused_since,
@@ -59,9 +66,10 @@ impl State {
         }
     }
 
-    fn secret_seen(&self) -> SecretSeen {
+    fn secret_seen(&self, name: Option<&str>) -> SecretSeen {
         match &self.secret {
             None => SecretSeen::Absent,
+            Some(secret) if Some(secret.name.as_str()) != name => SecretSeen::Absent,
             Some(secret) => SecretSeen::Ours {
                 resource_version: secret.version.to_string(),
                 history: secret.history.clone().map(Box::new),
@@ -94,7 +102,8 @@ impl State {
             Some(Step::Issue(issue)) => self.issue(Rc::new(*issue), setup),
             Some(Step::Enter(history)) => {
                 let (history, on) = (Rc::new(*history), pass.version().unwrap());
-                pass.awaits = Request::Enter { history, on };
+                let name = pass.seen.secret_name.clone().unwrap();
+                pass.awaits = Request::Enter { history, name, on };
             }
             Some(Step::Rewrite(_) | Step::Restart(_)) => panic!("nothing is outdated here"),
             Some(Step::Revoke { id, end }) => {
@@ -116,6 +125,7 @@ impl State {
         }
         pass.awaits = match pass.freshness {
             Freshness::Cached => Request::Look(LookAt::BeforeIssue(issue)),
+            Freshness::Read if setup.is_versioned() => Request::Look(LookAt::BeforeIssue(issue)),
             Freshness::Read => Request::Post(issue),
         };
     }
@@ -153,6 +163,9 @@ impl State {
     fn looked(&mut self, look: LookAt, setup: &Setup) {
         let before = self.pass().version();
         self.see();
+        if !matches!(look, LookAt::First) {
+            self.see_target();
+        }
         let pass = self.pass();
         let is_same = pass.version() == before;
         match look {
@@ -181,16 +194,45 @@ impl State {
 
     /// `round::see`, for an uncached read.
     fn see(&mut self) {
-        let secret = self.secret_seen();
+        let name = self.pass().seen.secret_name.clone();
+        let secret = self.secret_seen(name.as_deref());
         self.pass().see(secret);
     }
 
+    /// `round::meet`: the Secret that the next token is published in, if it is there.
+    fn see_target(&mut self) -> bool {
+        let name = Some(self.pass().seen.target());
+        let secret = self.secret_seen(name.as_deref());
+        let found = secret.version().is_some();
+        if found {
+            let pass = self.pass();
+            pass.see(secret);
+            pass.seen.secret_name = name;
+        }
+        found
+    }
+
+    /// The value of the Secret that the pass sees.
+    fn value_there(&mut self) -> Option<TokenId> {
+        let is_there = self.pass().seen.version().is_some();
+        self.value().cloned().filter(|_| is_there)
+    }
+
     fn read(&mut self, read: Read, setup: &Setup) {
-        self.see();
-        let value = self.value().cloned();
         match read {
-            Read::Value => self.value_seen(value, setup),
-            Read::Conflict(minted) => self.conflict(&minted, value, setup),
+            Read::Value => {
+                self.see();
+                let value = self.value_there();
+                self.value_seen(value, setup);
+            }
+            Read::Conflict(minted) => {
+                if !setup.is_versioned() {
+                    self.see();
+                }
+                let found = self.see_target();
+                let value = self.value_there().filter(|_| found);
+                self.conflict(&minted, found, value, setup);
+            }
         }
     }
 
@@ -270,11 +312,11 @@ impl State {
                 self.checked(Check::Refused);
                 self.proceed(setup);
             }
-            Trial::Fresh(minted) if works => self.publish(minted),
+            Trial::Fresh(minted) if works => self.publish(minted, setup),
             Trial::Fresh(minted) => self.give_up(&minted, Then::Stop),
             // Every send was answered by a conflict.
             Trial::Winner(minted) if works => self.give_up(&minted, Then::Lost),
-            Trial::Winner(minted) => self.publish_again(&minted),
+            Trial::Winner(minted) => self.publish_again(&minted, setup),
         }
     }
 

@@ -23,7 +23,7 @@ impl State {
         match request {
             Request::Post(issue) => Ok(self.post(issue)),
             Request::Put(put) => Ok(self.put(put, setup)),
-            Request::Enter { history, on } => Ok(self.enter(history, *on)),
+            Request::Enter { history, name, on } => Ok(self.enter(history, name, *on, setup)),
             Request::Revoke { id, then, .. } => self.revoke(id, *then, setup),
             Request::Status { recorded, on, .. } => Ok(self.patch(recorded.clone(), *on)),
             Request::Look(_) | Request::Read(_) | Request::List(_) | Request::Try(..) => {
@@ -47,21 +47,14 @@ impl State {
     }
 
     fn put(&mut self, put: &Put, setup: &Setup) -> Answer {
-        let there = self.secret.as_ref().map(|secret| secret.version);
-        match (put.on, there) {
-            // An update that names a uid conflicts with a Secret that is gone.
-            (None, Some(_)) | (Some(_), None) => return Answer::Conflict,
-            (Some(seen), Some(there))
-                if seen != there && setup.mutant != Some(Mutant::NoVersion) =>
-            {
-                return Answer::Conflict;
-            }
-            _ => {}
+        if self.conflicts(put, setup) {
+            return Answer::Conflict;
         }
         let history = put.minted.history();
         let id = history.current.id.clone();
         self.backend[index(&id)].published = true;
         self.replace(Some(Secret {
+            name: put.name.clone(),
             version: 0,
             history: Some(history),
             value: Some(id),
@@ -70,10 +63,35 @@ impl State {
         Answer::Done(self.writes)
     }
 
-    fn enter(&mut self, history: &History, on: u32) -> Answer {
+    fn conflicts(&self, put: &Put, setup: &Setup) -> bool {
+        if setup.is_versioned() {
+            return self.is_named(&put.name, setup);
+        }
+        let there = self.secret.as_ref().map(|secret| secret.version);
+        match (put.on, there) {
+            // An update that names a uid conflicts with a Secret that is gone.
+            (None, Some(_)) | (Some(_), None) => true,
+            (Some(seen), Some(there)) => seen != there && setup.mutant != Some(Mutant::NoVersion),
+            (None, None) => false,
+        }
+    }
+
+    /// Whether there is a Secret of this name: the latest one has it, or one before.
+    fn is_named(&self, name: &str, setup: &Setup) -> bool {
+        let number = |name: &str| setup.naming.number(name);
+        let latest = self.secret.as_ref();
+        latest.is_some_and(|latest| number(name) <= number(&latest.name))
+    }
+
+    fn enter(&mut self, history: &History, name: &str, on: u32, setup: &Setup) -> Answer {
         let Some(secret) = self.secret.clone() else {
             return Answer::Refused;
         };
+        if secret.name != name && self.is_named(name, setup) {
+            // One that has a successor: nothing is decided by it any more.
+            self.writes += 1;
+            return Answer::Done(self.writes);
+        }
         if secret.version != on {
             return Answer::Conflict;
         }

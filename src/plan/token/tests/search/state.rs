@@ -73,6 +73,7 @@ pub(super) enum Promise {
 
 #[derive(Clone, Debug)]
 pub(super) struct Secret {
+    pub(super) name: String,
     pub(super) version: u32,
     /// `None` = somebody broke it or took it off.
     pub(super) history: Option<History>,
@@ -153,6 +154,7 @@ pub(super) enum Request {
     Put(Put),
     Enter {
         history: Rc<History>,
+        name: String,
         on: u32,
     },
     Revoke {
@@ -197,6 +199,7 @@ pub(super) enum Trial {
 #[derive(Clone)]
 pub(super) struct Put {
     pub(super) minted: Rc<Minted>,
+    pub(super) name: String,
     /// The version that it replaces; `None` = it creates the Secret.
     pub(super) on: Option<u32>,
 }

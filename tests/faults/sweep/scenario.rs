@@ -93,7 +93,7 @@ impl Scenario {
     /// What a run begins with. Rotations begin with what the one before left at rest.
     pub async fn prepare(self, gated: &Gated) {
         match self {
-            Self::Rotate | Self::Restart => return,
+            Self::Rotate | Self::Restart | Self::Renew => return,
             Self::Delete => self.make(gated).await,
             Self::Create => {}
         }
@@ -151,7 +151,7 @@ impl Scenario {
     pub async fn workloads(self, gated: &Gated, run: usize) -> Value {
         match self {
             Self::Restart => workloads::state(gated, run).await,
-            Self::Create | Self::Rotate | Self::Delete => Value::Null,
+            Self::Create | Self::Rotate | Self::Renew | Self::Delete => Value::Null,
         }
     }
 

@@ -32,10 +32,23 @@ async fn accounts(scene: &Scene, names: &[&str]) -> Vec<TokenValue> {
     values
 }
 
+/// Deletes something by this command, and these accounts with it. The operator looks when all of that is done, however
+/// busy the machine.
+async fn delete(scene: &Scene, command: &[&str], names: &[&str]) {
+    scene.world.operator.pause().unwrap();
+    scene
+        .kubectl(&[&["delete", "--wait=false"], command].concat())
+        .await;
+    for name in names {
+        let is_deleted = |object: &Value| object["metadata"]["deletionTimestamp"].is_string();
+        scene.until("ksa", name, "is deleted", is_deleted).await;
+    }
+    scene.world.operator.resume().unwrap();
+}
+
 /// Deletes these accounts at once, as a pruned application does.
 async fn prune(scene: &Scene, names: &[&str]) {
-    let command = [&["delete", "ksa", "--wait=false"], names].concat();
-    scene.kubectl(&command).await;
+    delete(scene, &[&["ksa"], names].concat(), names).await;
 }
 
 /// The condition of the instance, once so many objects wait.
@@ -155,9 +168,13 @@ async fn a_namespace_ends_and_what_it_leaves_waits() {
     let (_turn, scene) = Scene::braked().await;
     let values = accounts(&scene, &MANY).await;
     let namespace = scene.namespace.clone();
-    let command = ["delete", "namespace", &namespace];
-    // Waits until it is gone.
-    scene.world.kubectl(&command, "").await;
+    delete(&scene, &["namespace", &namespace], &MANY).await;
+    let ended = async || {
+        let args = ["get", "namespace", &namespace, "--ignore-not-found"];
+        let there = scene.world.kubectl(&args, "").await;
+        there.is_empty().then_some(())
+    };
+    scene.wait("the namespace to end", ended).await;
     let message = waiting(&scene, 4).await;
     let duties = scene
         .wait("each of them to say what it waits for", async || {
@@ -186,8 +203,7 @@ async fn a_leaked_token_dies_while_its_object_waits() {
     let more = scene.value("more").await;
     scene.ready("ktok", "more").await;
     let all = ["ktok/more", "ksa/a", "ksa/b", "ksa/c", "ksa/d"];
-    let command = [&["delete", "--wait=false"], &all[..]].concat();
-    scene.kubectl(&command).await;
+    delete(&scene, &all, &MANY).await;
     braked(&scene, &MANY).await;
     scene.complaint("ktok", "more", "DeletionBraked").await;
     let compromised = json!({"metadata": {"annotations": {"kestra-iam.dev/compromised": "leak"}}});
@@ -234,8 +250,7 @@ async fn a_deleted_definition_is_a_mass_deletion() {
         .await;
     let values = accounts(&scene, &MANY).await;
     let definition = "serviceaccounts.kestra-iam.dev";
-    let command = ["delete", "crd", definition, "--wait=false"];
-    scene.world.kubectl(&command, "").await;
+    delete(&scene, &["crd", definition], &MANY).await;
     braked(&scene, &MANY).await;
     all_work(&scene, &values).await;
     agree(&scene, &waiting(&scene, 4).await).await;

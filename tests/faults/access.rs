@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::bench::{Bench, brisk};
 use crate::end_state::end_state;
 use crate::scale::scaled;
-use tokio::time::Instant;
 
 const CI: (&str, &str) = ("ServiceAccount", "ci");
 

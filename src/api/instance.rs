@@ -113,7 +113,7 @@ pub struct InstanceStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RecentDeletion {
-    /// Its uid.
+    /// The uid of the object.
     pub uid: String,
     /// When it was deleted.
     pub deletion_time: Time,

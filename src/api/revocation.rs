@@ -39,6 +39,7 @@ pub struct RevocationSpec {
     pub object: Departed,
     /// When the object was deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = |schema: &mut Schema| max_length(schema, 64))]
     pub deletion_time: Option<Time>,
     /// What the object was when it went.
     pub was: Former,

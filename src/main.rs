@@ -1,19 +1,20 @@
 //! The `kestra-iam-operator` binary.
 
-use std::process::ExitCode;
-
 use clap::Parser;
 use kestra_iam_operator::cli::Cli;
 
 #[tokio::main]
-async fn main() -> ExitCode {
+async fn main() {
     // Two TLS stacks share the process (Kubernetes and Kestra); an error only says that a provider is there already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    match Cli::parse().execute().await {
-        Ok(()) => ExitCode::SUCCESS,
+    let code = match Cli::parse().execute().await {
+        Ok(()) => 0,
         Err(error) => {
             eprintln!("error: {}", kestra_iam_operator::cli::one_line(&error));
-            ExitCode::FAILURE
+            1
         }
-    }
+    };
+    // What had to end in order has. A process that lost its Lease has passes under way, which would panic while the
+    // runtime is taken apart under them.
+    std::process::exit(code)
 }

@@ -159,6 +159,7 @@ async fn a_token_that_never_expires_is_replaced_by_age() {
     scene.at_rest("ci", "default", 1).await;
     scene.advance(HOUR * 51);
     scene.other_value("ci-default", &old).await;
+    scene.published().await;
     scene.advance(HOUR * 25);
     scene.at_rest("ci", "default", 2).await;
     scene.has_tokens(&id, 1).await;

@@ -101,6 +101,14 @@ impl Scene {
         self.entry(account, entry, &fact, rests).await
     }
 
+    /// Waits until the status of `ci` knows its Secret as it is: the publish was answered, and the clock may run on.
+    async fn published(&self) {
+        let version = self.version("ci-default").await;
+        let is_known = |entry: &Value| entry["secretResourceVersion"] == version.as_str();
+        self.entry("ci", "default", "knows its Secret", is_known)
+            .await;
+    }
+
     /// The present version of a Secret.
     async fn version(&self, secret: &str) -> String {
         let secret = self.get("secret", secret).await.unwrap();

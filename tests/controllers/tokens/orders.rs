@@ -170,6 +170,7 @@ async fn suspension_keeps_a_retired_token_beyond_its_overlap() {
     let first = scene.value("ci-default").await;
     scene.order("ksa", "ci", "rotate-requested-at", "1").await;
     scene.other_value("ci-default", &first).await;
+    scene.published().await;
     scene.suspend("ksa", "ci").await;
     // Past the overlap, and past the instant of the next rotation: that it is told of shows that it was looked at.
     scene.advance(Duration::from_mins(45));

@@ -37,6 +37,10 @@ async fn a_user_has_a_token_in_a_secret() {
         .await;
     let second = scene.other_value("personal", &first).await;
     assert!(scene.works(&first).await && scene.works(&second).await);
+    let is_told = |object: &Value| object["status"]["token"]["generation"] == 2;
+    scene
+        .until("ktok", "personal", "is told of its second token", is_told)
+        .await;
     scene.advance(Duration::from_mins(20));
     scene.refused("the old token", &first).await;
     scene.delete("ktok", "personal").await;

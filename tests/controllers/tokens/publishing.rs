@@ -196,6 +196,7 @@ async fn a_lost_answer_leaves_one_token() {
     assert!(scene.works(&old).await);
     gate.open();
     scene.other_value("ci-default", &old).await;
+    scene.published().await;
     scene.advance(Duration::from_mins(40));
     let rests = |entry: &Value| entry["retired"].is_null();
     scene

@@ -63,6 +63,7 @@ async fn a_refused_account_has_its_old_tokens_revoked_and_none_renewed() {
     let first = scene.value("ci-default").await;
     scene.order("ksa", "ci", "rotate-requested-at", "1").await;
     let second = scene.other_value("ci-default", &first).await;
+    scene.published().await;
     close(&scene).await;
     scene.advance(Duration::from_mins(45));
     scene.refused("the replaced token", &first).await;

@@ -42,6 +42,8 @@ struct State {
     held: BTreeMap<String, Held>,
     /// Uids of objects that were deleted: whatever their Secrets hold ends with them, also what is rotated right then.
     gone: BTreeSet<String>,
+    /// Secrets of entries that no spec wants any more: they end with whatever was rotated into them right then.
+    dropped: BTreeSet<String>,
     /// For each Secret the values that somebody broke, until another one works.
     broken: BTreeMap<String, BTreeSet<String>>,
     tally: Tally,
@@ -100,6 +102,13 @@ impl Crowd {
     /// Somebody is about to delete the object of this uid.
     pub fn ends(&self, owner: String) {
         self.0.state.lock().unwrap().gone.insert(owner);
+    }
+
+    /// An object is about to be applied that wants these Secrets, and no longer those.
+    pub fn turns(&self, wanted: &[String], dropped: &[String]) {
+        let mut state = self.0.state.lock().unwrap();
+        state.dropped.retain(|secret| !wanted.contains(secret));
+        state.dropped.extend(dropped.iter().cloned());
     }
 
     /// Whether what a Secret holds was broken, and nothing else has worked since.
@@ -161,6 +170,7 @@ impl Shared {
     fn forget(&self) {
         let mut state = self.state.lock().unwrap();
         state.broken.clear();
+        state.dropped.clear();
         state.gone.clear();
         state.held.clear();
     }
@@ -210,7 +220,8 @@ impl State {
             self.held.remove(secret);
         }
         let broken = self.broken.get(secret);
-        let is_gone = self.gone.contains(&used.owner);
+        let is_dropped = now.is_none() && self.dropped.contains(secret);
+        let is_gone = is_dropped || self.gone.contains(&used.owner);
         if is_gone || broken.is_some_and(|broken| broken.contains(value)) {
             self.tally.explained += 1;
             return;

@@ -71,6 +71,7 @@ impl<'a> Soak<'a> {
                 drops,
             } => {
                 self.end_of(&drops).await;
+                self.crowd.turns(&secrets_in(&spec), &drops);
                 self.apply(kind, name, spec).await;
             }
             Act::Delete { kind, name, drops } => {
@@ -297,6 +298,18 @@ impl<'a> Soak<'a> {
     async fn secret(&self, name: &str) -> Option<Secret> {
         self.bench.secrets().get_opt(name).await.unwrap()
     }
+}
+
+/// The Secrets that a spec names.
+fn secrets_in(spec: &Value) -> Vec<String> {
+    let entries = spec["tokens"].as_array();
+    let names = entries
+        .into_iter()
+        .flatten()
+        .map(|entry| &entry["secret"]["name"]);
+    names
+        .filter_map(|name| name.as_str().map(str::to_owned))
+        .collect()
 }
 
 fn history_of(secret: &Secret) -> Option<History> {

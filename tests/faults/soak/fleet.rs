@@ -97,15 +97,16 @@ impl Fleet {
         }
     }
 
-    /// Lines of the logs that tell of a panic.
+    /// What the logs tell of panics: where, and the words that follow.
     pub fn panics(&self) -> Vec<String> {
         let logs = self.replicas.iter().map(|replica| replica.process.log());
-        let lines: Vec<String> = logs
-            .flat_map(|log| log.lines().map(str::to_owned).collect::<Vec<_>>())
-            .collect();
-        lines
-            .into_iter()
-            .filter(|line| line.contains("panicked at"))
-            .collect()
+        logs.flat_map(|log| panics_in(&log)).collect()
     }
+}
+
+fn panics_in(log: &str) -> Vec<String> {
+    let lines: Vec<&str> = log.lines().collect();
+    let windows = lines.windows(2);
+    let panics = windows.filter(|lines| lines[0].contains("panicked at"));
+    panics.map(|lines| lines.join(" ")).collect()
 }

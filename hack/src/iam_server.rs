@@ -10,9 +10,6 @@ use anyhow::{Context, Result};
 use crate::process::Process;
 use crate::scratch::Scratch;
 
-/// What the server prints, before its address, once it answers.
-const LISTENING: &str = "listening on ";
-
 /// A running `kestra-iam-operator server` with data of its own and a fresh superadmin.
 ///
 /// It ends when dropped, and with the process that started it.
@@ -50,7 +47,7 @@ impl IamServer {
             scratch: Scratch::new("iam-server")?,
         };
         let process = command.start(&SocketAddr::new(address, 0).to_string())?;
-        let url = await_url(&process).await?;
+        let url = process.url().await?;
         let admin_token = std::fs::read_to_string(command.token_file())
             .context("the server left no token of its superadmin")?;
         Ok(Self {
@@ -95,7 +92,7 @@ impl IamServer {
             .split_once("://")
             .context("no address to listen on")?;
         self.process = self.command.start(address)?;
-        await_url(&self.process).await?;
+        self.process.url().await?;
         Ok(())
     }
 }
@@ -117,13 +114,4 @@ impl ServerCommand {
     fn token_file(&self) -> PathBuf {
         self.scratch.file("admin-token")
     }
-}
-
-async fn await_url(process: &Process) -> Result<String> {
-    let line = process.wait_for_line(LISTENING).await?;
-    let address = line
-        .split(LISTENING)
-        .nth(1)
-        .context("no address in the line")?;
-    Ok(address.trim().to_owned())
 }

@@ -115,7 +115,7 @@ async fn a_sweep_is_a_handful_of_requests_and_a_steady_account_none() {
 async fn looked_at(scene: &Scene, kinds: &[&str]) {
     scene
         .wait("a pass over an object of each kind", async || {
-            let text = scrape(&scene.world).await?;
+            let text = scrape(&scene.world.operator).await?;
             let done = |kind: &&str| {
                 let counter = format!("reconciles_total{{kind=\"{kind}\",outcome=\"done\"}}");
                 text.contains(&counter)

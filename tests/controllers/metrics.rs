@@ -4,15 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use testbed::IamServer;
+use testbed::{IamServer, Process};
 
 use crate::scene::{Scene, find};
 use crate::world::{World, binary};
 
-/// What the operator tells of itself right now.
-pub async fn scrape(world: &World) -> Option<String> {
-    let line = world.operator.wait_for_line("listening on ").await.unwrap();
-    let address = line.split("listening on ").nth(1).unwrap().trim();
+/// What an operator tells of itself right now.
+pub async fn scrape(operator: &Process) -> Option<String> {
+    let address = operator.url().await.unwrap();
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let answer = client.get(format!("{address}/metrics")).send().await.ok()?;
     answer.text().await.ok()
@@ -20,7 +19,7 @@ pub async fn scrape(world: &World) -> Option<String> {
 
 /// The value of a series; 0 if nothing ever moved it.
 async fn value(scene: &Scene, series: &str) -> u64 {
-    let text = scrape(&scene.world).await.unwrap();
+    let text = scrape(&scene.world.operator).await.unwrap();
     let mut lines = text.lines();
     let line = lines.find_map(|line| line.strip_prefix(series));
     line.map_or(0, |value| value.trim().parse().unwrap())

@@ -9,11 +9,29 @@ use testbed::Process;
 use testbed::audit::Mark;
 
 use crate::gate::Gate;
+use crate::metrics::scrape;
 use crate::scene::{Scene, find};
 use crate::world::World;
 
 /// Flags of the operator of [`World::start`], and that it is to change nothing.
 const OBSERVES: [&str; 3] = ["--cluster-id", "test", "--observe-only"];
+
+/// What something would be done for.
+const OBJECTS: [(&str, &str); 10] = [
+    ("ksa", "ci"),
+    ("ksa", "late"),
+    ("ksa", "loose"),
+    LEAVING,
+    ("ksa", "new"),
+    ("kgrp", "theirs"),
+    ("kgrp", "new"),
+    ("krole", "new"),
+    ("krb", "new"),
+    ("ktok", "new"),
+];
+
+/// That of them which is on its way out.
+const LEAVING: (&str, &str) = ("ksa", "old");
 
 /// What an operator that acts has made, and what came over it since: the rotation of `late` is due.
 struct Before {
@@ -84,20 +102,8 @@ impl Before {
 
     /// What is told of each object.
     async fn told(&self) -> Vec<(&'static str, &'static str, String)> {
-        let objects = [
-            ("ksa", "ci"),
-            ("ksa", "late"),
-            ("ksa", "loose"),
-            ("ksa", "old"),
-            ("ksa", "new"),
-            ("kgrp", "theirs"),
-            ("kgrp", "new"),
-            ("krole", "new"),
-            ("krb", "new"),
-            ("ktok", "new"),
-        ];
         let mut told = Vec::new();
-        for (kind, name) in objects {
+        for (kind, name) in OBJECTS {
             let message = self.scene.complaint(kind, name, "ObserveOnly").await;
             told.push((kind, name, message));
         }
@@ -107,19 +113,8 @@ impl Before {
 
 /// How many objects something would be done for, as the observer counts them.
 async fn withheld(scene: &Scene, observer: &Process, objects: usize) {
-    let line = observer.wait_for_line("listening on ").await.unwrap();
-    let url = line
-        .split("listening on ")
-        .nth(1)
-        .unwrap()
-        .trim()
-        .to_owned();
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let gauge = format!("kestra_iam_changes_withheld {objects}\n");
-    let counted = async || {
-        let text = http.get(format!("{url}/metrics")).send().await.ok()?;
-        text.text().await.ok()?.contains(&gauge).then_some(())
-    };
+    let counted = async || scrape(observer).await?.contains(&gauge).then_some(());
     scene.wait(&gauge, counted).await;
 }
 
@@ -200,18 +195,8 @@ async fn who_acts_afterwards_does_what_was_told() {
     before.told().await;
     observer.kill().await.unwrap();
     scene.world.operator.restart().await.unwrap();
-    scene.gone("ksa", "old").await;
-    for (kind, name) in [
-        ("ksa", "ci"),
-        ("ksa", "late"),
-        ("ksa", "loose"),
-        ("ksa", "new"),
-        ("kgrp", "theirs"),
-        ("kgrp", "new"),
-        ("krole", "new"),
-        ("krb", "new"),
-        ("ktok", "new"),
-    ] {
+    scene.gone(LEAVING.0, LEAVING.1).await;
+    for (kind, name) in OBJECTS.into_iter().filter(|it| *it != LEAVING) {
         scene.ready(kind, name).await;
     }
     for secret in [

@@ -47,8 +47,7 @@ impl Replica {
             .arg(kubeconfig);
         command.args(QUICK).args(flags);
         let process = Process::start(name, &command, &scratch.file("log")).unwrap();
-        let line = process.wait_for_line("listening on").await.unwrap();
-        let url = line.split_once("listening on ").unwrap().1.to_owned();
+        let url = process.url().await.unwrap();
         Self {
             process,
             url,

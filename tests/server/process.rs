@@ -46,13 +46,7 @@ impl Running {
 
     async fn of(command: Command, folder: PathBuf) -> Self {
         let process = Process::start("server", &command, &folder.join("log")).unwrap();
-        let line = process.wait_for_line("listening on ").await.unwrap();
-        let url = line
-            .split("listening on ")
-            .nth(1)
-            .unwrap()
-            .trim()
-            .to_owned();
+        let url = process.url().await.unwrap();
         Self {
             process,
             folder,

@@ -14,6 +14,9 @@ use self::guard::{Recipe, Running};
 use crate::log;
 use crate::wait::wait_for;
 
+/// What our programs print, before their URL, once they answer.
+const LISTENING: &str = "listening on ";
+
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -102,6 +105,13 @@ impl Process {
             Some(line.trim_end().to_owned())
         };
         self.wait_for(&what, line).await
+    }
+
+    /// Waits until it says where it listens, and gives that URL.
+    pub async fn url(&self) -> Result<String> {
+        let line = self.wait_for_line(LISTENING).await?;
+        let (_, url) = line.split_once(LISTENING).context("no URL in the line")?;
+        Ok(url.trim().to_owned())
     }
 
     /// Waits until a GET of `url` answers with success.

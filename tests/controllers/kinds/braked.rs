@@ -104,7 +104,7 @@ async fn restart(scene: &Scene, waiting: usize) {
     let instance = &scene.instance;
     let gauge = format!("kestra_iam_deletions_braked{{instance=\"{instance}\"}} {waiting}\n");
     let counted = async || {
-        let text = scrape(&scene.world).await?;
+        let text = scrape(&scene.world.operator).await?;
         text.contains(&gauge).then_some(())
     };
     scene.wait("the deletions to be counted", counted).await;

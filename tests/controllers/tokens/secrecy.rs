@@ -4,6 +4,7 @@ use kestra_iam_operator::iam::model::TokenValue;
 use serde_json::json;
 
 use super::{brisk, encoded};
+use crate::metrics::scrape;
 use crate::scene::Scene;
 
 /// Everything that anybody but the Secret's readers can see: logs, Events, objects, metrics, requests.
@@ -25,21 +26,14 @@ async fn everything(scene: &Scene) -> Vec<(&'static str, String)> {
         "-o",
         "jsonpath={.items[*].metadata}",
     ];
-    let address = world.operator.wait_for_line("listening on ").await.unwrap();
-    let address = address.split("listening on ").nth(1).unwrap().trim();
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let metrics = client
-        .get(format!("{address}/metrics"))
-        .send()
-        .await
-        .unwrap();
+    let metrics = scrape(&world.operator).await.unwrap();
     let requests = world.plane.audit().since(testbed::audit::Mark::default());
     vec![
         ("the operator's log", world.operator.log()),
         ("the server's log", world.server.process().log()),
         ("objects and Events", world.kubectl(&objects, "").await),
         ("Secrets' metadata", world.kubectl(&metadata, "").await),
-        ("metrics", metrics.text().await.unwrap()),
+        ("metrics", metrics),
         ("requests", format!("{:?}", requests.unwrap())),
     ]
 }

@@ -50,12 +50,7 @@ impl Operator {
 
     /// Where this run serves probes and metrics.
     pub async fn address(&self) -> String {
-        let line = self.process.wait_for_line("listening on ").await.unwrap();
-        line.split("listening on ")
-            .nth(1)
-            .unwrap()
-            .trim()
-            .to_owned()
+        self.process.url().await.unwrap()
     }
 
     /// What it answers at a path, if it answers.

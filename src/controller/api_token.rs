@@ -2,13 +2,12 @@
 
 use std::collections::HashSet;
 
-use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
 use super::backend::Backend;
 use super::context::namespace_of;
-use super::kind::{Kind, Known, Pass};
+use super::kind::{Kind, Pass};
 use super::named;
 use super::outcome::{Blocked, Stop};
 use super::quota;
@@ -63,23 +62,17 @@ impl Kind for ApiToken {
         None
     }
 
-    fn expirations(status: &ApiTokenStatus) -> Vec<Timestamp> {
-        let expires = status
-            .token
-            .as_ref()
-            .and_then(|token| token.expiration_time.as_ref());
-        expires.map(|time| time.0).into_iter().collect()
+    fn tokens(status: &ApiTokenStatus) -> Vec<(&str, &TokenStatus)> {
+        let token = status.token.as_ref();
+        token.map(|token| (ENTRY, token)).into_iter().collect()
     }
 
-    fn tokens(&self) -> Vec<Known<'_>> {
-        let status = self.status.as_ref();
-        let token = status.and_then(|status| status.token.as_ref());
-        let token = token.map(|token| Known {
-            entry: ENTRY,
-            token,
-            requests: requests(self),
-        });
-        token.into_iter().collect()
+    fn requests(&self, _: &str) -> Requests {
+        let annotation = |name: &str| self.annotations().get(name).cloned();
+        Requests {
+            rotate: annotation(ROTATE_REQUESTED_AT),
+            compromised: annotation(COMPROMISED),
+        }
     }
 
     fn referents(&self) -> HashSet<Key> {
@@ -253,21 +246,13 @@ async fn keep(
             url: &backend.url,
             tenant: backend.client.tenant(),
         },
-        requests: requests(&pass.object),
+        requests: pass.object.requests(ENTRY),
         activity,
     };
     let ledger = &mut Ledger::of(owner);
     let result = tokens::keep(pass, backend, ledger, entry).await;
     pass.status.expires = token_status::expires(&pass.status.token);
     result
-}
-
-fn requests(object: &ApiToken) -> Requests {
-    let annotation = |name: &str| object.annotations().get(name).cloned();
-    Requests {
-        rotate: annotation(ROTATE_REQUESTED_AT),
-        compromised: annotation(COMPROMISED),
-    }
 }
 
 /// Whose tokens are to be revoked when the object goes: who was written down, for the account may be gone.

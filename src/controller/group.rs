@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::backend::Backend;
@@ -55,10 +54,6 @@ impl Kind for Group {
     fn identity(status: &GroupStatus) -> Option<String> {
         let (id, name) = (status.id.as_ref()?, status.group_name.as_ref()?);
         Some(format!("{id} {name}"))
-    }
-
-    fn expirations(_: &GroupStatus) -> Vec<Timestamp> {
-        Vec::new()
     }
 
     fn referents(&self) -> HashSet<Key> {

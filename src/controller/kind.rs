@@ -59,11 +59,13 @@ pub trait Kind:
     /// What those who refer to it have to know, as its status says: they are woken when it changes. `None` = it cannot be
     /// referred to.
     fn identity(status: &Self::Status) -> Option<String>;
-    /// When the tokens that a status names expire.
-    fn expirations(status: &Self::Status) -> Vec<Timestamp>;
-    /// The tokens that its status names, and what is asked for each; none for a kind without tokens.
-    fn tokens(&self) -> Vec<Known<'_>> {
+    /// The tokens that a status names, each with its entry (empty for an `ApiToken`); none for a kind without tokens.
+    fn tokens(_: &Self::Status) -> Vec<(&str, &TokenStatus)> {
         Vec::new()
+    }
+    /// What the object's annotations ask for an entry.
+    fn requests(&self, _: &str) -> Requests {
+        Requests::default()
     }
     /// The objects of its namespace that it refers to.
     fn referents(&self) -> HashSet<Key>;
@@ -86,15 +88,14 @@ pub trait Kind:
     fn orphan(pass: &mut Pass<Self>) -> impl Future<Output = Result<(), Stop>> + Send;
 }
 
-/// A token that a status names.
-#[derive(Debug)]
-pub struct Known<'s> {
-    /// The entry that it is for; empty for an `ApiToken`.
-    pub entry: &'s str,
-    /// What the status says of it.
-    pub token: &'s TokenStatus,
-    /// What the object's annotations ask for it.
-    pub requests: Requests,
+/// When the issued tokens that a status names expire.
+#[must_use]
+pub fn expirations<K: Kind>(status: &K::Status) -> Vec<Timestamp> {
+    let tokens = K::tokens(status).into_iter();
+    let issued = tokens.filter(|(_, token)| token.id.is_some());
+    issued
+        .filter_map(|(_, token)| Some(token.expiration_time.as_ref()?.0))
+        .collect()
 }
 
 /// One pass over one object.

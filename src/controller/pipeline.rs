@@ -15,7 +15,7 @@ use super::backend::Backend;
 use super::context::{Context, namespace_of};
 use super::departure;
 use super::error::Error;
-use super::kind::{Kind, Pass, instance_key, is_held, key_of};
+use super::kind::{Kind, Pass, expirations, instance_key, is_held, key_of};
 use super::outcome::{Blocked, Down, Stop};
 use super::patch::{status_patch, to_json};
 use super::referrers::{Key, KindName};
@@ -194,7 +194,7 @@ fn pause(context: &Context, key: &Key, error: &Error) -> Duration {
 /// How long until the pass' own next instant, whatever else it waits for: a rotation, or the end of a token, which the
 /// conditions have to tell.
 fn due<K: Kind>(pass: &Pass<K>) -> Option<Duration> {
-    let expirations = K::expirations(&pass.status);
+    let expirations = expirations::<K>(&pass.status);
     // What is due stays so where nothing is done about it.
     let next = pass.next.filter(|_| !pass.context.authority.observes());
     until_first(next, expirations, pass.context.clock.now())
@@ -251,7 +251,7 @@ impl<K: Kind> Pass<K> {
 
     /// Tells the metrics when the first of the object's tokens expires, whichever way the pass ended.
     fn tell_expiry(&self) {
-        let soonest = K::expirations(&self.status).into_iter().min();
+        let soonest = expirations::<K>(&self.status).into_iter().min();
         self.context
             .metrics
             .expires(&self.key().to_string(), soonest);
@@ -301,7 +301,7 @@ impl<K: Kind> Pass<K> {
         let now = self.context.clock.now();
         let (old, old_generation) = self.object.status().map(K::conditions).unwrap_or_default();
         let generation = self.object.meta().generation;
-        let live = K::expirations(&self.status)
+        let live = expirations::<K>(&self.status)
             .iter()
             .all(|expires| *expires > now);
         let findings = status::Pass {

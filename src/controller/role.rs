@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::backend::Backend;
@@ -54,10 +53,6 @@ impl Kind for Role {
         let (id, name) = (status.id.as_ref()?, status.role_name.as_ref()?);
         // Whoever refers to it is judged by what it allows.
         Some(format!("{id} {name} {:?}", status.applied_permissions))
-    }
-
-    fn expirations(_: &RoleStatus) -> Vec<Timestamp> {
-        Vec::new()
     }
 
     fn referents(&self) -> HashSet<Key> {

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::backend::Backend;
@@ -48,10 +47,6 @@ impl Kind for RoleBinding {
 
     fn identity(_: &RoleBindingStatus) -> Option<String> {
         None
-    }
-
-    fn expirations(_: &RoleBindingStatus) -> Vec<Timestamp> {
-        Vec::new()
     }
 
     fn referents(&self) -> HashSet<Key> {

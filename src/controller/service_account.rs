@@ -6,7 +6,6 @@ mod tokens;
 
 use std::collections::HashSet;
 
-use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use self::belongings::Wanted;
@@ -14,7 +13,7 @@ use self::tokens::Holder;
 use super::backend::Backend;
 use super::context::namespace_of;
 use super::grants::Granter;
-use super::kind::{Kind, Known, Pass};
+use super::kind::{Kind, Pass};
 use super::outcome::Stop;
 use super::quota;
 use super::referrers::{Key, KindName};
@@ -28,6 +27,7 @@ use crate::api::reference::InstanceRef;
 use crate::api::revocation::DepartedKind;
 use crate::api::service_account::ServiceAccountStatus;
 use crate::api::token_status::{TokenEntryStatus, TokenStatus};
+use crate::plan::token::Requests;
 
 impl Kind for ServiceAccount {
     const NAME: KindName = KindName::ServiceAccount;
@@ -59,24 +59,15 @@ impl Kind for ServiceAccount {
         Some(format!("{id} {name}"))
     }
 
-    fn expirations(status: &ServiceAccountStatus) -> Vec<Timestamp> {
-        let tokens = status
-            .tokens
-            .iter()
-            .filter(|entry| entry.token.id.is_some());
+    fn tokens(status: &ServiceAccountStatus) -> Vec<(&str, &TokenStatus)> {
+        let tokens = status.tokens.iter();
         tokens
-            .filter_map(|entry| Some(entry.token.expiration_time.as_ref()?.0))
+            .map(|entry| (entry.name.as_str(), &entry.token))
             .collect()
     }
 
-    fn tokens(&self) -> Vec<Known<'_>> {
-        let tokens = self.status.iter().flat_map(|status| &status.tokens);
-        let tokens = tokens.map(|TokenEntryStatus { name, token }| Known {
-            entry: name,
-            token,
-            requests: tokens::requests(self, name),
-        });
-        tokens.collect()
+    fn requests(&self, entry: &str) -> Requests {
+        tokens::requests(self, entry)
     }
 
     fn referents(&self) -> HashSet<Key> {

@@ -3,6 +3,8 @@
 //! One task looks at the deletions of every instance, writes down which of them are let go, and wakes the objects. What
 //! it knows is made of the stores and of the instances, so that a restart changes nothing.
 
+mod gathering;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,10 +14,10 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::runtime::reflector::Store;
 use kube::{Resource, ResourceExt};
-use tokio::sync::Notify;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::sleep;
 use tracing::{debug, warn};
 
+use self::gathering::Gathering;
 use super::context::{Context, name_of, namespace_of};
 use super::error::Error;
 use super::instance::Connects;
@@ -30,13 +32,6 @@ use crate::api::names::ACKNOWLEDGED_DELETIONS;
 use crate::api::policy::DeletionPolicy;
 use crate::ops::metrics::Metrics;
 use crate::plan::brake::{Deletion, Review, Seen, WINDOW, review};
-
-/// Deletions are counted once none has come for so long: who deletes many things does so within moments, and none of them
-/// is to go before the last one is seen.
-const GATHER: Duration = Duration::from_secs(1);
-
-/// And after so long in any case: too many of them are seen by then.
-const GATHERED: Duration = Duration::from_secs(5);
 
 /// How soon a look that failed is repeated.
 const RETRY: Duration = Duration::from_secs(3);
@@ -56,7 +51,7 @@ pub enum Verdict {
 pub struct Brake {
     limit: usize,
     verdicts: Mutex<HashMap<Key, Verdicts>>,
-    poked: Notify,
+    asked: Gathering,
     metrics: Metrics,
 }
 
@@ -70,14 +65,14 @@ impl Brake {
         Self {
             limit,
             verdicts: Mutex::default(),
-            poked: Notify::new(),
+            asked: Gathering::default(),
             metrics,
         }
     }
 
     /// Has all deletions looked at anew.
     pub fn poke(&self) {
-        self.poked.notify_one();
+        self.asked.poke();
     }
 
     /// The same if some wait: one of them may have gone.
@@ -87,18 +82,6 @@ impl Brake {
         if all.any(|verdict| *verdict == Verdict::Wait) {
             self.poke();
         }
-    }
-
-    /// Waits until somebody asks for a look, and then until nobody does.
-    async fn gather(&self) {
-        self.poked.notified().await;
-        let latest = Instant::now() + GATHERED;
-        let more = async || {
-            let quiet = Instant::now() + GATHER;
-            let asked = timeout_at(quiet.min(latest), self.poked.notified()).await;
-            asked.is_ok()
-        };
-        while Instant::now() < latest && more().await {}
     }
 
     /// Whether an object of this instance may end. Asks for a look at it if there was none yet.
@@ -170,7 +153,7 @@ pub(super) async fn run(context: Arc<Context>) {
     }
     context.brake.poke();
     loop {
-        context.brake.gather().await;
+        context.brake.asked.gather().await;
         if !look(&context).await {
             sleep(RETRY).await;
             context.brake.poke();

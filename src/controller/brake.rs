@@ -3,7 +3,8 @@
 //! One task looks at the deletions of every instance, writes down which of them are let go, and wakes the objects. What
 //! it knows is made of the stores and of the instances, so that a restart changes nothing.
 
-mod gathering;
+mod asked;
+mod departing;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::pending;
@@ -12,24 +13,21 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use kube::runtime::reflector::Store;
 use kube::{Resource, ResourceExt};
 use tokio::time::sleep;
 use tracing::{debug, warn};
 
-use self::gathering::Gathering;
+use self::asked::Asked;
+use self::departing::{Departing, departing};
 use super::context::{Context, name_of, namespace_of};
 use super::error::Error;
 use super::instance::Connects;
-use super::kind::{Kind, instance_key, is_held, key_of};
 use super::outcome::Blocked;
 use super::patch::write_status;
-use super::referrers::{Key, KindName};
-use crate::api::Revocation;
+use super::referrers::Key;
 use crate::api::condition::{self, ConditionType, Finding, Reason};
 use crate::api::instance::{InstanceStatus, RecentDeletion};
 use crate::api::names::ACKNOWLEDGED_DELETIONS;
-use crate::api::policy::DeletionPolicy;
 use crate::ops::metrics::Metrics;
 use crate::plan::brake::{Deletion, Review, Seen, WINDOW, review};
 
@@ -51,7 +49,7 @@ pub enum Verdict {
 pub struct Brake {
     limit: usize,
     verdicts: Mutex<HashMap<Key, Verdicts>>,
-    asked: Gathering,
+    asked: Asked,
     metrics: Metrics,
 }
 
@@ -65,7 +63,7 @@ impl Brake {
         Self {
             limit,
             verdicts: Mutex::default(),
-            asked: Gathering::default(),
+            asked: Asked::default(),
             metrics,
         }
     }
@@ -94,9 +92,16 @@ impl Brake {
             .get(instance)
             .and_then(|of| of.get(uid).copied());
         known.unwrap_or_else(|| {
-            self.poke();
+            self.asked.ask(uid);
             Verdict::Open
         })
+    }
+
+    /// Whether an object of this instance may be let go: it was before, or all that was deleted with it is seen by now.
+    fn is_ripe(&self, instance: &Key, uid: &str) -> bool {
+        let all = self.lock();
+        let known = all.get(instance).and_then(|of| of.get(uid));
+        known.is_some() || self.asked.is_ripe(uid)
     }
 
     /// Notes the verdicts on the objects of an instance. Answers with those whose verdict is news.
@@ -164,6 +169,8 @@ pub(super) async fn run(context: Arc<Context>) {
 /// Answers whether all came through.
 async fn look(context: &Context) -> bool {
     let mut departing = departing(context);
+    let uids = departing.values().flatten().map(|it| &it.deletion.uid);
+    context.brake.asked.keep(&uids.collect());
     let mut came_through = true;
     let stores = &context.stores;
     for instance in stores.cluster_instances.state() {
@@ -208,10 +215,12 @@ async fn decide<K: Connects>(
     };
     let now = context.clock.now();
     let status = object.status().cloned().unwrap_or_default();
-    let review = review(context.brake.limit, &seen(&object, &status, departing), now);
+    let (review, judged) = judged(context, key, departing, |these| {
+        seen(&object, &status, these)
+    });
     let new = told(context, key, &object, status, &review, now);
     write_status(context, key, &api, &object, &new).await?;
-    let news = context.brake.note(key, verdicts(&review, departing));
+    let news = context.brake.note(key, verdicts(&review, &judged));
     if !news.is_empty() && !review.held.is_empty() {
         let waiting = review.held.len();
         warn!(object = %key, waiting, "so much was deleted that nothing of it is removed until somebody agrees");
@@ -223,7 +232,26 @@ async fn decide<K: Connects>(
     Ok(())
 }
 
-fn verdicts(review: &Review, departing: &[Departing]) -> Verdicts {
+/// What a look comes to, and whom it is about: all if they are too many, else those that may be let go by now.
+fn judged<'d>(
+    context: &Context,
+    key: &Key,
+    departing: &'d [Departing],
+    seen: impl Fn(&[&Departing]) -> Seen,
+) -> (Review, Vec<&'d Departing>) {
+    let (limit, now) = (context.brake.limit, context.clock.now());
+    let all: Vec<&Departing> = departing.iter().collect();
+    let review_of_all = review(limit, &seen(&all), now);
+    if !review_of_all.held.is_empty() {
+        return (review_of_all, all);
+    }
+    let ripe = all.into_iter();
+    let ripe = ripe.filter(|it| context.brake.is_ripe(key, &it.deletion.uid));
+    let ripe: Vec<&Departing> = ripe.collect();
+    (review(limit, &seen(&ripe), now), ripe)
+}
+
+fn verdicts(review: &Review, judged: &[&Departing]) -> Verdicts {
     let verdict = |deletion: &Deletion| {
         if review.held.contains(deletion) {
             Verdict::Wait
@@ -231,13 +259,13 @@ fn verdicts(review: &Review, departing: &[Departing]) -> Verdicts {
             Verdict::Go
         }
     };
-    let deletions = departing.iter().map(|it| &it.deletion);
+    let deletions = judged.iter().map(|it| &it.deletion);
     deletions
         .map(|deletion| (deletion.uid.clone(), verdict(deletion)))
         .collect()
 }
 
-fn seen<K: Resource>(object: &K, status: &InstanceStatus, departing: &[Departing]) -> Seen {
+fn seen<K: Resource>(object: &K, status: &InstanceStatus, departing: &[&Departing]) -> Seen {
     let recent = status.recent_deletions.iter().map(|recent| Deletion {
         time: recent.deletion_time.0,
         uid: recent.uid.clone(),
@@ -304,61 +332,10 @@ fn braked(key: &Key, limit: usize, waiting: usize, latest: Timestamp) -> String 
     )
 }
 
-/// A deleted object that is to take away what it made, or the `Revocation` in its place.
-struct Departing {
-    key: Key,
-    deletion: Deletion,
-}
-
-/// All of them, by instance.
-fn departing(context: &Context) -> HashMap<Key, Vec<Departing>> {
-    let (stores, mut all) = (&context.stores, HashMap::new());
-    collect(&mut all, &stores.service_accounts);
-    collect(&mut all, &stores.groups);
-    collect(&mut all, &stores.roles);
-    collect(&mut all, &stores.role_bindings);
-    collect(&mut all, &stores.api_tokens);
-    for duty in stores.revocations.state() {
-        let spec = &duty.spec;
-        let instance = instance_key(&spec.instance_ref, &spec.object.namespace);
-        all.entry(instance).or_default().push(owed(&duty));
-    }
-    all
-}
-
-fn collect<K: Kind>(all: &mut HashMap<Key, Vec<Departing>>, store: &Store<K>) {
-    for object in store.state() {
-        let deleted = object.meta().deletion_timestamp.as_ref();
-        let Some(Time(time)) = deleted.filter(|_| is_held(&*object)) else {
-            continue;
-        };
-        if object.deletion_policy() == DeletionPolicy::Orphan {
-            continue;
-        }
-        let uid = object.uid().unwrap_or_default();
-        let instance = instance_key(object.instance_ref(), namespace_of(&*object));
-        all.entry(instance).or_default().push(Departing {
-            key: key_of(&*object),
-            deletion: Deletion { time: *time, uid },
-        });
-    }
-}
-
-fn owed(duty: &Revocation) -> Departing {
-    let deleted = duty.spec.deletion_time.as_ref();
-    let deleted = deleted.or(duty.meta().creation_timestamp.as_ref());
-    Departing {
-        key: Key::new(KindName::Revocation, namespace_of(duty), name_of(duty)),
-        deletion: Deletion {
-            time: deleted.map_or(Timestamp::MIN, |time| time.0),
-            uid: duty.spec.object.uid.clone(),
-        },
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::controller::referrers::KindName;
 
     #[test]
     fn the_condition_names_the_command_that_lets_them_go() {

@@ -125,6 +125,18 @@ async fn one_outage_is_one_condition() {
     for name in &names {
         scene.ready("ksa", name).await;
     }
+    // Whoever was woken by a look at the instance has had its pass.
+    scene
+        .patch_instance(json!({"lastUsedGranularity": "3s"}))
+        .await;
+    connected(&scene).await;
+    for name in &names {
+        let change = json!({"spec": {"description": "a word"}});
+        scene.patch("ksa", name, change).await;
+    }
+    for name in &names {
+        scene.ready("ksa", name).await;
+    }
     let versions = async || {
         let mut versions = Vec::new();
         for name in &names {

@@ -4,10 +4,11 @@ use std::collections::HashSet;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
+use kube::api::Api;
 
 use super::backend::Backend;
 use super::context::namespace_of;
-use super::kind::{Kind, Pass};
+use super::kind::{Kind, Pass, Reconciled};
 use super::named;
 use super::outcome::{Blocked, Stop};
 use super::quota;
@@ -33,18 +34,9 @@ const OWNER_ID: &str = "kestra-iam.dev/owner-id";
 /// An `ApiToken` has one token, whose entry has no name.
 const ENTRY: &str = "";
 
-impl Kind for ApiToken {
+impl Reconciled for ApiToken {
     const NAME: KindName = KindName::ApiToken;
-    const DEPARTED: DepartedKind = DepartedKind::ApiToken;
     type Status = ApiTokenStatus;
-
-    fn instance_ref(&self) -> &InstanceRef {
-        &self.spec.instance_ref
-    }
-
-    fn deletion_policy(&self) -> DeletionPolicy {
-        self.spec.deletion_policy
-    }
 
     fn is_suspended(&self) -> bool {
         self.spec.suspend
@@ -56,6 +48,22 @@ impl Kind for ApiToken {
 
     fn conditions(status: &ApiTokenStatus) -> (&[Condition], Option<i64>) {
         (&status.conditions, status.observed_generation)
+    }
+
+    fn api(client: kube::Client, namespace: &str) -> Api<Self> {
+        Api::namespaced(client, namespace)
+    }
+}
+
+impl Kind for ApiToken {
+    const DEPARTED: DepartedKind = DepartedKind::ApiToken;
+
+    fn instance_ref(&self) -> &InstanceRef {
+        &self.spec.instance_ref
+    }
+
+    fn deletion_policy(&self) -> DeletionPolicy {
+        self.spec.deletion_policy
     }
 
     fn identity(_: &ApiTokenStatus) -> Option<String> {

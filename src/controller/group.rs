@@ -3,13 +3,14 @@
 use std::collections::HashSet;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::api::Api;
 
 use super::backend::Backend;
 use super::context::{name_of, namespace_of};
 use super::error::Error;
 use super::grants::{self, Granter};
 use super::inventory::Sort;
-use super::kind::{Kind, Pass};
+use super::kind::{Kind, Pass, Reconciled};
 use super::named;
 use super::outcome::{Blocked, Stop};
 use super::referrers::{Key, KindName};
@@ -26,18 +27,9 @@ use crate::iam::wire::{self, GroupRequest, GroupSummary};
 use crate::plan::grant::Grant;
 use crate::plan::standing::{Candidate, Seen, Standing};
 
-impl Kind for Group {
+impl Reconciled for Group {
     const NAME: KindName = KindName::Group;
-    const DEPARTED: DepartedKind = DepartedKind::Group;
     type Status = GroupStatus;
-
-    fn instance_ref(&self) -> &InstanceRef {
-        &self.spec.instance_ref
-    }
-
-    fn deletion_policy(&self) -> DeletionPolicy {
-        self.spec.deletion_policy
-    }
 
     fn is_suspended(&self) -> bool {
         self.spec.suspend
@@ -49,6 +41,22 @@ impl Kind for Group {
 
     fn conditions(status: &GroupStatus) -> (&[Condition], Option<i64>) {
         (&status.conditions, status.observed_generation)
+    }
+
+    fn api(client: kube::Client, namespace: &str) -> Api<Self> {
+        Api::namespaced(client, namespace)
+    }
+}
+
+impl Kind for Group {
+    const DEPARTED: DepartedKind = DepartedKind::Group;
+
+    fn instance_ref(&self) -> &InstanceRef {
+        &self.spec.instance_ref
+    }
+
+    fn deletion_policy(&self) -> DeletionPolicy {
+        self.spec.deletion_policy
     }
 
     fn identity(status: &GroupStatus) -> Option<String> {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::api::Api;
 use kube::runtime::events::{Event, EventType};
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
@@ -27,35 +28,39 @@ use crate::api::token_status::TokenStatus;
 use crate::plan::mark::{Mark, Object};
 use crate::plan::token::Requests;
 
-/// A kind that lives at a backend. Each of them observes, plans and applies; `super::status` makes the status of how the
-/// pass ended (docs/decisions/0014).
-pub trait Kind:
-    Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
-    + Clone
-    + Debug
-    + DeserializeOwned
-    + Serialize
-    + Send
-    + Sync
-    + 'static
+/// A kind over whose objects passes are made: all that a pass needs to read and write one, and to keep tokens for it.
+pub trait Reconciled:
+    Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Serialize + Send + Sync + 'static
 {
     /// Its name.
     const NAME: KindName;
-    /// What a `Revocation` calls it.
-    const DEPARTED: DepartedKind;
     /// Its status.
     type Status: Clone + Default + Serialize + Debug + Send + Sync;
 
-    /// The backend that it lives at.
-    fn instance_ref(&self) -> &InstanceRef;
-    /// What happens at the backend when it is deleted.
-    fn deletion_policy(&self) -> DeletionPolicy;
     /// Whether nothing is to be changed for now.
     fn is_suspended(&self) -> bool;
     /// Its status as it is.
     fn status(&self) -> Option<&Self::Status>;
     /// The conditions in a status, and the generation that it speaks of.
     fn conditions(status: &Self::Status) -> (&[Condition], Option<i64>);
+    /// The API of its scope; `namespace` is the object's own.
+    fn api(client: kube::Client, namespace: &str) -> Api<Self>;
+    /// The namespace of its Secrets; `operator` is the operator's own.
+    fn secret_namespace<'a>(&'a self, _operator: &'a str) -> &'a str {
+        namespace_of(self)
+    }
+}
+
+/// A kind that lives at a backend. Each of them observes, plans and applies; `super::status` makes the status of how the
+/// pass ended (docs/decisions/0014).
+pub trait Kind: Reconciled + Resource<Scope = kube::core::NamespaceResourceScope> {
+    /// What a `Revocation` calls it.
+    const DEPARTED: DepartedKind;
+
+    /// The backend that it lives at.
+    fn instance_ref(&self) -> &InstanceRef;
+    /// What happens at the backend when it is deleted.
+    fn deletion_policy(&self) -> DeletionPolicy;
     /// What those who refer to it have to know, as its status says: they are woken when it changes. `None` = it cannot be
     /// referred to.
     fn identity(status: &Self::Status) -> Option<String>;
@@ -99,7 +104,7 @@ pub fn expirations<K: Kind>(status: &K::Status) -> Vec<Timestamp> {
 }
 
 /// One pass over one object.
-pub struct Pass<K: Kind> {
+pub struct Pass<K: Reconciled> {
     /// What all passes share.
     pub context: Arc<Context>,
     /// Whom Events are about: the object, or the `Revocation` that stands for it.
@@ -114,7 +119,7 @@ pub struct Pass<K: Kind> {
     pub next: Option<Timestamp>,
 }
 
-impl<K: Kind> Pass<K> {
+impl<K: Reconciled> Pass<K> {
     /// Begins a pass.
     #[must_use]
     pub fn new(context: Arc<Context>, object: K) -> Self {
@@ -134,10 +139,11 @@ impl<K: Kind> Pass<K> {
         self.context.authority.may(step)
     }
 
-    /// The object's namespace.
+    /// The namespace of the object's Secrets: its own, if it has one.
     #[must_use]
     pub fn namespace(&self) -> &str {
-        namespace_of(&self.object)
+        let operator = &self.context.settings.namespace;
+        self.object.secret_namespace(operator)
     }
 
     /// The object's name.
@@ -163,7 +169,7 @@ impl<K: Kind> Pass<K> {
     pub fn marked_object(&self) -> Object {
         Object {
             kind: K::kind(&()).into_owned(),
-            namespace: self.namespace().to_owned(),
+            namespace: namespace_of(&self.object).to_owned(),
             name: self.name().to_owned(),
             uid: self.object.meta().uid.clone().unwrap_or_default(),
         }
@@ -226,7 +232,9 @@ impl<K: Kind> Pass<K> {
     pub fn wake_at(&mut self, instant: Timestamp) {
         self.next = Some(self.next.map_or(instant, |next| next.min(instant)));
     }
+}
 
+impl<K: Kind> Pass<K> {
     /// The key of the instance that the object refers to.
     #[must_use]
     pub fn instance_key(&self) -> Key {
@@ -276,14 +284,14 @@ fn no_instance(InstanceRef { kind, name }: &InstanceRef) -> Blocked {
 
 /// Whether an object waits for us before it goes.
 #[must_use]
-pub fn is_held<K: Kind>(object: &K) -> bool {
+pub fn is_held<K: Reconciled>(object: &K) -> bool {
     let mut finalizers = object.finalizers().iter();
     finalizers.any(|finalizer| finalizer == FINALIZER)
 }
 
 /// The key of an object.
 #[must_use]
-pub fn key_of<K: Kind>(object: &K) -> Key {
+pub fn key_of<K: Reconciled>(object: &K) -> Key {
     Key::new(K::NAME, namespace_of(object), name_of(object))
 }
 

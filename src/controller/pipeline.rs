@@ -15,7 +15,7 @@ use super::backend::Backend;
 use super::context::{Context, namespace_of};
 use super::departure;
 use super::error::Error;
-use super::kind::{Kind, Pass, expirations, instance_key, is_held, key_of};
+use super::kind::{Kind, Pass, Reconciled, expirations, instance_key, is_held, key_of};
 use super::outcome::{Blocked, Down, Stop};
 use super::patch::{status_patch, to_json};
 use super::referrers::{Key, KindName};
@@ -218,9 +218,9 @@ fn sooner(pause: Duration, due: Option<Duration>) -> Duration {
 
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
 
-impl<K: Kind> Pass<K> {
+impl<K: Reconciled> Pass<K> {
     fn api(&self) -> Api<K> {
-        Api::namespaced(self.context.client.clone(), namespace_of(&self.object))
+        K::api(self.context.client.clone(), namespace_of(&self.object))
     }
 
     /// Holds the object until what it makes at the backend is gone, and writes these annotations with the same
@@ -247,14 +247,6 @@ impl<K: Kind> Pass<K> {
             "resourceVersion": self.object.resource_version(),
         }});
         self.patch("hold the object", &patch).await
-    }
-
-    /// Tells the metrics when the first of the object's tokens expires, whichever way the pass ended.
-    fn tell_expiry(&self) {
-        let soonest = expirations::<K>(&self.status).into_iter().min();
-        self.context
-            .metrics
-            .expires(&self.key().to_string(), soonest);
     }
 
     /// Lets the object go.
@@ -296,6 +288,36 @@ impl<K: Kind> Pass<K> {
         self.put_status(new, kept).await
     }
 
+    async fn put_status(&mut self, mut new: Value, kept: (Value, Value)) -> Result<(), Error> {
+        let (conditions, generation) = kept;
+        new["conditions"] = conditions;
+        new["observedGeneration"] = generation;
+        let Some(patch) = status_patch(&self.object, self.object.status(), &new)? else {
+            return Ok(());
+        };
+        let (api, parameters) = (self.api(), PatchParams::apply(FIELD_MANAGER));
+        let (name, patch) = (self.name().to_owned(), Patch::Merge(&patch));
+        let patched = api.patch_status(&name, &parameters, &patch);
+        self.object = self.context.tell(patched).await?;
+        self.note_write();
+        Ok(())
+    }
+
+    fn note_write(&self) {
+        let version = self.object.resource_version();
+        self.context.memory.wrote(&self.key(), version.as_deref());
+    }
+}
+
+impl<K: Kind> Pass<K> {
+    /// Tells the metrics when the first of the object's tokens expires, whichever way the pass ended.
+    fn tell_expiry(&self) {
+        let soonest = expirations::<K>(&self.status).into_iter().min();
+        self.context
+            .metrics
+            .expires(&self.key().to_string(), soonest);
+    }
+
     /// Writes what the pass came to, and tells people if it is news.
     async fn write_status(&mut self, stop: Option<&Stop>) -> Result<(), Error> {
         let now = self.context.clock.now();
@@ -329,26 +351,6 @@ impl<K: Kind> Pass<K> {
             self.context.announce(self.regarding.clone(), news).await;
         }
         Ok(())
-    }
-
-    async fn put_status(&mut self, mut new: Value, kept: (Value, Value)) -> Result<(), Error> {
-        let (conditions, generation) = kept;
-        new["conditions"] = conditions;
-        new["observedGeneration"] = generation;
-        let Some(patch) = status_patch(&self.object, self.object.status(), &new)? else {
-            return Ok(());
-        };
-        let (api, parameters) = (self.api(), PatchParams::apply(FIELD_MANAGER));
-        let (name, patch) = (self.name().to_owned(), Patch::Merge(&patch));
-        let patched = api.patch_status(&name, &parameters, &patch);
-        self.object = self.context.tell(patched).await?;
-        self.note_write();
-        Ok(())
-    }
-
-    fn note_write(&self) {
-        let version = self.object.resource_version();
-        self.context.memory.wrote(&self.key(), version.as_deref());
     }
 }
 

@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::api::Api;
 
 use super::backend::Backend;
 use super::context::{Context, name_of};
 use super::error::Error;
 use super::inventory::Sort;
-use super::kind::{Kind, Pass};
+use super::kind::{Kind, Pass, Reconciled};
 use super::named;
 use super::outcome::{Blocked, Stop};
 use super::referrers::{Key, KindName};
@@ -24,18 +25,9 @@ use crate::plan::claim::Obstacle;
 use crate::plan::role::{Declared, Drift, Sent, drift, is_same};
 use crate::plan::standing::{Candidate, Seen, Standing};
 
-impl Kind for Role {
+impl Reconciled for Role {
     const NAME: KindName = KindName::Role;
-    const DEPARTED: DepartedKind = DepartedKind::Role;
     type Status = RoleStatus;
-
-    fn instance_ref(&self) -> &InstanceRef {
-        &self.spec.instance_ref
-    }
-
-    fn deletion_policy(&self) -> DeletionPolicy {
-        self.spec.deletion_policy
-    }
 
     fn is_suspended(&self) -> bool {
         self.spec.suspend
@@ -47,6 +39,22 @@ impl Kind for Role {
 
     fn conditions(status: &RoleStatus) -> (&[Condition], Option<i64>) {
         (&status.conditions, status.observed_generation)
+    }
+
+    fn api(client: kube::Client, namespace: &str) -> Api<Self> {
+        Api::namespaced(client, namespace)
+    }
+}
+
+impl Kind for Role {
+    const DEPARTED: DepartedKind = DepartedKind::Role;
+
+    fn instance_ref(&self) -> &InstanceRef {
+        &self.spec.instance_ref
+    }
+
+    fn deletion_policy(&self) -> DeletionPolicy {
+        self.spec.deletion_policy
     }
 
     fn identity(status: &RoleStatus) -> Option<String> {

@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::api::Api;
 
 use super::backend::Backend;
 use super::context::namespace_of;
 use super::grants::{self, Granter};
-use super::kind::{Kind, Pass};
+use super::kind::{Kind, Pass, Reconciled};
 use super::named;
 use super::outcome::{Blocked, Stop};
 use super::referrers::{Key, KindName};
@@ -20,18 +21,9 @@ use crate::api::revocation::DepartedKind;
 use crate::api::role_binding::RoleBindingStatus;
 use crate::plan::grant::Grant;
 
-impl Kind for RoleBinding {
+impl Reconciled for RoleBinding {
     const NAME: KindName = KindName::RoleBinding;
-    const DEPARTED: DepartedKind = DepartedKind::RoleBinding;
     type Status = RoleBindingStatus;
-
-    fn instance_ref(&self) -> &InstanceRef {
-        &self.spec.instance_ref
-    }
-
-    fn deletion_policy(&self) -> DeletionPolicy {
-        self.spec.deletion_policy
-    }
 
     fn is_suspended(&self) -> bool {
         self.spec.suspend
@@ -43,6 +35,22 @@ impl Kind for RoleBinding {
 
     fn conditions(status: &RoleBindingStatus) -> (&[Condition], Option<i64>) {
         (&status.conditions, status.observed_generation)
+    }
+
+    fn api(client: kube::Client, namespace: &str) -> Api<Self> {
+        Api::namespaced(client, namespace)
+    }
+}
+
+impl Kind for RoleBinding {
+    const DEPARTED: DepartedKind = DepartedKind::RoleBinding;
+
+    fn instance_ref(&self) -> &InstanceRef {
+        &self.spec.instance_ref
+    }
+
+    fn deletion_policy(&self) -> DeletionPolicy {
+        self.spec.deletion_policy
     }
 
     fn identity(_: &RoleBindingStatus) -> Option<String> {

@@ -7,13 +7,14 @@ mod tokens;
 use std::collections::HashSet;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::api::Api;
 
 use self::belongings::Wanted;
 use self::tokens::Holder;
 use super::backend::Backend;
 use super::context::namespace_of;
 use super::grants::Granter;
-use super::kind::{Kind, Pass};
+use super::kind::{Kind, Pass, Reconciled};
 use super::outcome::Stop;
 use super::quota;
 use super::referrers::{Key, KindName};
@@ -29,18 +30,9 @@ use crate::api::service_account::ServiceAccountStatus;
 use crate::api::token_status::{TokenEntryStatus, TokenStatus};
 use crate::plan::token::Requests;
 
-impl Kind for ServiceAccount {
+impl Reconciled for ServiceAccount {
     const NAME: KindName = KindName::ServiceAccount;
-    const DEPARTED: DepartedKind = DepartedKind::ServiceAccount;
     type Status = ServiceAccountStatus;
-
-    fn instance_ref(&self) -> &InstanceRef {
-        &self.spec.instance_ref
-    }
-
-    fn deletion_policy(&self) -> DeletionPolicy {
-        self.spec.deletion_policy
-    }
 
     fn is_suspended(&self) -> bool {
         self.spec.suspend
@@ -52,6 +44,22 @@ impl Kind for ServiceAccount {
 
     fn conditions(status: &ServiceAccountStatus) -> (&[Condition], Option<i64>) {
         (&status.conditions, status.observed_generation)
+    }
+
+    fn api(client: kube::Client, namespace: &str) -> Api<Self> {
+        Api::namespaced(client, namespace)
+    }
+}
+
+impl Kind for ServiceAccount {
+    const DEPARTED: DepartedKind = DepartedKind::ServiceAccount;
+
+    fn instance_ref(&self) -> &InstanceRef {
+        &self.spec.instance_ref
+    }
+
+    fn deletion_policy(&self) -> DeletionPolicy {
+        self.spec.deletion_policy
     }
 
     fn identity(status: &ServiceAccountStatus) -> Option<String> {

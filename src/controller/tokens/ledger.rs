@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::controller::backend::Backend;
-use crate::controller::kind::{Kind, Pass};
+use crate::controller::kind::{Pass, Reconciled};
 use crate::iam::client::{self, Owner};
 use crate::iam::model::TokenId;
 use crate::iam::wire::ApiToken;
@@ -74,7 +74,7 @@ impl Ledger {
     }
 
     /// Remembers for an entry when they were listed, if they were in this pass.
-    pub fn remember_look<K: Kind>(&self, pass: &Pass<K>, entry: &str) {
+    pub fn remember_look<K: Reconciled>(&self, pass: &Pass<K>, entry: &str) {
         if let Some(at) = self.listed_at() {
             let memory = &pass.context.memory;
             memory.remember(&pass.key(), entry, |memory| memory.listed = Some(at));
@@ -94,9 +94,10 @@ impl Ledger {
         }
     }
 
-    /// The tokens of an entry of this object; `None` = not listed yet.
+    /// The tokens of an entry of this object, the newest last: that may be the one by which we ask. `None` = not listed
+    /// yet.
     #[must_use]
-    pub fn of_entry<K: Kind>(&self, pass: &Pass<K>, entry: &str) -> Option<Vec<Listed>> {
+    pub fn of_entry<K: Reconciled>(&self, pass: &Pass<K>, entry: &str) -> Option<Vec<Listed>> {
         let listing = self.listing.as_ref()?;
         let ours = listing.tokens.iter().filter_map(|token| {
             let (of, generation) = our_mark(pass, token)?;
@@ -109,12 +110,14 @@ impl Ledger {
                 extended: token.extended,
             })
         });
-        Some(ours.collect())
+        let mut ours: Vec<Listed> = ours.collect();
+        ours.sort_by_key(|listed| listed.generation);
+        Some(ours)
     }
 
     /// The ids of all tokens of this object, whatever their entries.
     #[must_use]
-    pub fn ours<K: Kind>(&self, pass: &Pass<K>) -> Vec<TokenId> {
+    pub fn ours<K: Reconciled>(&self, pass: &Pass<K>) -> Vec<TokenId> {
         let ours = self.tokens().iter();
         let ours = ours.filter(|token| our_mark(pass, token).is_some());
         ours.map(|token| token.id.clone()).collect()
@@ -122,7 +125,7 @@ impl Ledger {
 
     /// The entries that the marks of this object's tokens name.
     #[must_use]
-    pub fn entries<K: Kind>(&self, pass: &Pass<K>) -> BTreeSet<String> {
+    pub fn entries<K: Reconciled>(&self, pass: &Pass<K>) -> BTreeSet<String> {
         let marks = self.tokens().iter();
         let marks = marks.filter_map(|token| our_mark(pass, token));
         marks.map(|(entry, _)| entry).collect()
@@ -130,7 +133,7 @@ impl Ledger {
 
     /// How many tokens carry no mark of this cluster; `None` = not listed yet.
     #[must_use]
-    pub fn foreign<K: Kind>(&self, pass: &Pass<K>) -> Option<i64> {
+    pub fn foreign<K: Reconciled>(&self, pass: &Pass<K>) -> Option<i64> {
         let cluster = &pass.context.settings.cluster;
         let is_foreign = |token: &&ApiToken| {
             !Mark::parse(&token.description).is_some_and(|mark| cluster.is(&mark.cluster))
@@ -145,7 +148,7 @@ impl Ledger {
 }
 
 /// Entry and generation of a token of this object; `None` = it is not ours.
-fn our_mark<K: Kind>(pass: &Pass<K>, token: &ApiToken) -> Option<(String, i64)> {
+fn our_mark<K: Reconciled>(pass: &Pass<K>, token: &ApiToken) -> Option<(String, i64)> {
     let mark = Mark::parse(&token.description)?;
     let ownership = mark.ownership(&pass.context.settings.cluster, &pass.marked_object());
     let token = mark.token.filter(|_| ownership != Ownership::Foreign)?;

@@ -33,7 +33,7 @@ pub use sight::next_look;
 
 use self::round::Round;
 use super::backend::Backend;
-use super::kind::{Kind, Pass};
+use super::kind::{Pass, Reconciled};
 use super::outcome::Stop;
 use crate::api::condition::Reason;
 use crate::api::token_status::TokenStatus;
@@ -44,7 +44,7 @@ use crate::plan::token::{Activity, Hold, Plan, Policy, Requests, Step, look, pla
 const STEPS: usize = 32;
 
 /// A kind whose objects have tokens.
-pub trait TokenHolder: Kind {
+pub trait TokenHolder: Reconciled {
     /// What the status says of an entry.
     fn token<'s>(status: &'s Self::Status, entry: &str) -> Option<&'s TokenStatus>;
     /// Says it.
@@ -74,7 +74,7 @@ pub struct Entry<'a> {
 
 impl Entry<'_> {
     /// The mark of its token of this generation.
-    fn mark<K: Kind>(&self, pass: &Pass<K>, generation: i64) -> Mark {
+    fn mark<K: Reconciled>(&self, pass: &Pass<K>, generation: i64) -> Mark {
         let token = Some(TokenMark {
             entry: self.name.to_owned(),
             generation,
@@ -96,7 +96,7 @@ impl Entry<'_> {
 }
 
 /// Whether the object itself says that mutations are withheld.
-pub fn activity<K: Kind>(pass: &Pass<K>) -> Activity {
+pub fn activity<K: Reconciled>(pass: &Pass<K>) -> Activity {
     if pass.is_suspended() {
         Activity::Suspended
     } else {

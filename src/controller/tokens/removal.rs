@@ -13,7 +13,7 @@ use crate::api::names::ENTRY;
 use crate::api::token_status::{RetiredToken, TokenStatus};
 use crate::controller::backend::Backend;
 use crate::controller::error::Error;
-use crate::controller::kind::{Kind, Pass};
+use crate::controller::kind::{Pass, Reconciled};
 use crate::controller::outcome::Stop;
 use crate::controller::patch::exactly;
 use crate::iam::model::TokenId;
@@ -186,7 +186,7 @@ pub async fn revoke_all<K: TokenHolder>(
     Ok(())
 }
 
-async fn revoke<K: Kind>(
+async fn revoke<K: Reconciled>(
     pass: &Pass<K>,
     backend: &Backend,
     ledger: &mut Ledger,
@@ -235,7 +235,7 @@ fn holds_live(status: &TokenStatus, secret: &ObjectMeta) -> bool {
 }
 
 /// The entries that Secrets of this object carry.
-pub fn entries_of_secrets<K: Kind>(pass: &Pass<K>) -> Vec<String> {
+pub fn entries_of_secrets<K: Reconciled>(pass: &Pass<K>) -> Vec<String> {
     let secrets = ours(pass, |_| true).into_iter();
     let entries = secrets.filter_map(|metadata| metadata.labels?.remove(ENTRY));
     entries.collect()
@@ -299,12 +299,12 @@ async fn secrets_now<K: TokenHolder>(
 }
 
 /// The Secrets of one entry, as the watch shows them.
-pub(super) fn secrets_of<K: Kind>(pass: &Pass<K>, entry: &str) -> Vec<ObjectMeta> {
+pub(super) fn secrets_of<K: Reconciled>(pass: &Pass<K>, entry: &str) -> Vec<ObjectMeta> {
     ours(pass, |label| label == entry)
 }
 
 /// The object's Secrets of some entries, as the watch shows them.
-fn ours<K: Kind>(pass: &Pass<K>, is_wanted: impl Fn(&str) -> bool) -> Vec<ObjectMeta> {
+fn ours<K: Reconciled>(pass: &Pass<K>, is_wanted: impl Fn(&str) -> bool) -> Vec<ObjectMeta> {
     let context = &pass.context;
     let names = context.secrets_of.get(&pass.key()).into_iter();
     let secrets = names.filter_map(|name| {
@@ -323,7 +323,11 @@ fn entry_of(metadata: &ObjectMeta) -> Option<&str> {
 }
 
 /// Deletes a Secret of ours if it still is what it was, by a look at it as it is now.
-async fn delete<K: Kind>(pass: &Pass<K>, entry: &str, metadata: &ObjectMeta) -> Result<(), Error> {
+async fn delete<K: Reconciled>(
+    pass: &Pass<K>,
+    entry: &str,
+    metadata: &ObjectMeta,
+) -> Result<(), Error> {
     let (context, name) = (&pass.context, metadata.name.as_deref().unwrap_or_default());
     let now = secret::metadata(context, pass.namespace(), name).await?;
     let Some(now) = now.filter(|now| secret::is_of(pass, entry, now)) else {

@@ -14,7 +14,7 @@ use super::round::Round;
 use crate::api::names::{ENTRY, FIELD_MANAGER, OWNER_KIND, OWNER_NAME, PREVIOUS_KEY, TOKEN_KEY};
 use crate::controller::context::Context;
 use crate::controller::error::Error;
-use crate::controller::kind::{Kind, Pass};
+use crate::controller::kind::{Pass, Reconciled};
 use crate::controller::outcome::Stop;
 use crate::controller::patch::creation;
 use crate::iam::model::TokenValue;
@@ -42,7 +42,7 @@ enum Fit {
 
 impl Labels {
     /// Those of an entry of this object.
-    pub(super) fn of<K: Kind>(pass: &Pass<K>, entry: &str) -> Self {
+    pub(super) fn of<K: Reconciled>(pass: &Pass<K>, entry: &str) -> Self {
         Self([
             (OWNER_KIND, K::kind(&()).into_owned()),
             (OWNER_NAME, pass.name().to_owned()),
@@ -78,7 +78,7 @@ impl Labels {
 }
 
 /// Whether a Secret is an entry's. Where somebody took labels off, its owner still tells.
-pub(super) fn is_of<K: Kind>(pass: &Pass<K>, entry: &str, metadata: &ObjectMeta) -> bool {
+pub(super) fn is_of<K: Reconciled>(pass: &Pass<K>, entry: &str, metadata: &ObjectMeta) -> bool {
     match Labels::of(pass, entry).fit(metadata) {
         Fit::Whole => true,
         Fit::Partial => is_controlled_by(metadata, &pass.object),
@@ -87,7 +87,7 @@ pub(super) fn is_of<K: Kind>(pass: &Pass<K>, entry: &str, metadata: &ObjectMeta)
 }
 
 /// Whether an object controls a Secret, by the Secret's word.
-fn is_controlled_by<K: Kind>(metadata: &ObjectMeta, object: &K) -> bool {
+fn is_controlled_by<K: Reconciled>(metadata: &ObjectMeta, object: &K) -> bool {
     let mut owners = metadata.owner_references.iter().flatten();
     let uid = object.meta().uid.as_deref();
     owners.any(|owner| owner.controller == Some(true) && Some(owner.uid.as_str()) == uid)
@@ -314,7 +314,7 @@ fn annotation(history: &History) -> Result<String, Error> {
     })
 }
 
-fn owner<K: Kind>(object: &K) -> Option<OwnerReference> {
+fn owner<K: Reconciled>(object: &K) -> Option<OwnerReference> {
     object.controller_owner_ref(&())
 }
 

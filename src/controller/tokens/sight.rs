@@ -9,7 +9,7 @@ use super::secret::{self, HISTORY, Labels};
 use super::{Entry, TokenHolder, record, removal};
 use crate::controller::backend::Backend;
 use crate::controller::error::Error;
-use crate::controller::kind::{Kind, Pass};
+use crate::controller::kind::{Pass, Reconciled};
 use crate::plan::token::{
     Dress, History, Observed, Recorded, SecretSeen, Settling, Sighting, Successor, turn,
 };
@@ -69,7 +69,7 @@ pub(super) async fn first<K: TokenHolder>(
 }
 
 /// What the Secret with the entry's token is called, by what the status has `told` and the watch shows.
-pub(super) fn held_name<K: Kind>(
+pub(super) fn held_name<K: Reconciled>(
     pass: &Pass<K>,
     entry: &Entry<'_>,
     told: Option<&str>,
@@ -79,7 +79,7 @@ pub(super) fn held_name<K: Kind>(
     entry.dressing.naming.held(told.into_iter().chain(shown))
 }
 
-fn cached<K: Kind>(pass: &Pass<K>, name: &str) -> Option<ObjectMeta> {
+fn cached<K: Reconciled>(pass: &Pass<K>, name: &str) -> Option<ObjectMeta> {
     let reference = ObjectRef::new(name).within(pass.namespace());
     let secret = pass.context.stores.secrets.get(&reference)?;
     Some(secret.metadata.clone())
@@ -92,7 +92,7 @@ fn knows(recorded: Option<&Recorded>, metadata: &ObjectMeta) -> bool {
     })
 }
 
-fn observed<K: Kind>(
+fn observed<K: Reconciled>(
     pass: &Pass<K>,
     backend: &Backend,
     entry: &Entry<'_>,
@@ -130,7 +130,7 @@ fn observed<K: Kind>(
 }
 
 /// When this process became the leader, on the backend's clock.
-fn leading_since<K: Kind>(pass: &Pass<K>, backend: &Backend) -> Timestamp {
+fn leading_since<K: Reconciled>(pass: &Pass<K>, backend: &Backend) -> Timestamp {
     let acquired = pass.context.authority.since();
     let offset = backend.client.clock_offset();
     let offset = offset.unwrap_or(SignedDuration::ZERO);
@@ -140,18 +140,18 @@ fn leading_since<K: Kind>(pass: &Pass<K>, backend: &Backend) -> Timestamp {
 }
 
 /// When the routine look after that at `since` is due: at the same instant for all entries of an owner.
-pub fn next_look<K: Kind>(pass: &Pass<K>, backend: &Backend, since: Timestamp) -> Timestamp {
+pub fn next_look<K: Reconciled>(pass: &Pass<K>, backend: &Backend, since: Timestamp) -> Timestamp {
     turn(&owner_seed(pass), since, backend.token_sweep)
 }
 
 /// What tells the owner of tokens from all others.
-fn owner_seed<K: Kind>(pass: &Pass<K>) -> String {
+fn owner_seed<K: Reconciled>(pass: &Pass<K>) -> String {
     let object = pass.marked_object();
     format!("{}/{}/{}", object.kind, object.namespace, object.name)
 }
 
 /// What a Secret of this name means for this entry.
-pub(super) fn secret<K: Kind>(
+pub(super) fn secret<K: Reconciled>(
     pass: &Pass<K>,
     entry: &Entry<'_>,
     metadata: Option<&ObjectMeta>,

@@ -2,6 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector, Time};
 use kube::CustomResource;
+use kube::core::Rule;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +10,7 @@ use super::guardrails::Guardrails;
 use super::is_default;
 use super::schema::{items, list_map, list_set, object_name};
 use super::settings::InstanceSettings;
+use super::token_status::TokenStatus;
 
 /// The backend, its credential, and who may use it for what.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -20,6 +22,7 @@ use super::settings::InstanceSettings;
     derive = "PartialEq",
     shortname = "kci",
     category = "kestra-iam",
+    validation = name_fits_label(),
     doc = "A Kestra instance, or an embedded IAM server, that the namespaces named here may use."
 )]
 #[serde(rename_all = "camelCase")]
@@ -33,6 +36,13 @@ pub struct ClusterInstanceSpec {
     /// What those objects may do. Without it they may have an account of their own, and no role and no group.
     #[serde(default, skip_serializing_if = "is_default")]
     pub guardrails: Guardrails,
+}
+
+/// The Secret with the operator's own token carries the instance's name as a label.
+fn name_fits_label() -> Rule {
+    Rule::new("!has(self.spec.credentials.rotation) || self.metadata.name.size() <= 63").message(
+        "metadata.name is at most 63 characters with spec.credentials.rotation, because the Secret carries it as a label",
+    )
 }
 
 /// Namespaces by name or by label; a namespace that fits either is allowed.
@@ -59,6 +69,7 @@ pub struct AllowedNamespaces {
     derive = "PartialEq",
     shortname = "ki",
     category = "kestra-iam",
+    validation = name_fits_label(),
     doc = "A Kestra instance, or an embedded IAM server, for one namespace. Ignored unless the operator runs with \
            --namespaced-instances."
 )]
@@ -99,9 +110,12 @@ pub struct InstanceStatus {
     /// Who the operator is at the backend.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity: Option<Identity>,
-    /// When the operator's own credential expires; absent if never or not known.
+    /// When the credential that the operator uses expires; absent if never or not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credential_expiration_time: Option<Time>,
+    /// The token that the operator keeps alive for itself, with credentials.rotation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credential: Option<TokenStatus>,
     /// The last deletions of objects of this instance that the brake on mass deletion counts: those that it let go, and
     /// those that put it on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

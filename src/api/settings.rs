@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::duration::Duration;
 use super::is_default;
 use super::reference::SecretRef;
-use super::schema::{at_least, max_length, must};
+use super::schema::{at_least, durations_hold, max_length, must, must_at};
+use super::token::{Rotation, TokenSpec};
 
 /// The backend and its credential.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -48,10 +49,77 @@ pub struct InstanceSettings {
 /// The operator's own credential at the backend.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(transform = rotated_name_fits)]
 pub struct Credentials {
     /// The Secret that holds the credential: the key token (an API token), or the keys username and password. It is in
     /// the operator's namespace for a ClusterInstance, in the same namespace for an Instance.
     pub secret_ref: SecretRef,
+    /// Has the operator keep a token of its own alive: it issues one for the owner of the credential in secretRef, writes
+    /// it into a second Secret beside that, named after it with -rotated, uses it from then on, and replaces it before
+    /// it expires. The Secret of secretRef has to hold a token; it is never written, and its token never revoked. A later
+    /// token in it takes precedence. Default: the credential in secretRef is used as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<CredentialRotation>,
+}
+
+impl Credentials {
+    /// The Secret for the token that the operator keeps alive for itself.
+    #[must_use]
+    pub fn rotated_name(&self) -> String {
+        format!("{}{ROTATED}", self.secret_ref.name)
+    }
+}
+
+/// What follows the name of a credential's Secret in that of the Secret beside it.
+const ROTATED: &str = "-rotated";
+
+/// How a token of the operator's own lives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(transform = renewed_within_lifetime)]
+pub struct CredentialRotation {
+    /// How long a token is valid after its issue, such as 720h; 1h at least.
+    #[schemars(transform = at_least("1h"))]
+    pub lifetime: Duration,
+    /// How long before its expiry a token is replaced; at most half of the lifetime. Default: a third of the lifetime.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = at_least("1m"))]
+    pub renew_before: Option<Duration>,
+}
+
+impl CredentialRotation {
+    /// The same as a token is declared.
+    #[must_use]
+    pub fn token(&self) -> TokenSpec {
+        TokenSpec {
+            lifetime: Some(self.lifetime),
+            rotation: Rotation {
+                renew_before: self.renew_before,
+                ..Rotation::default()
+            },
+            ..TokenSpec::default()
+        }
+    }
+}
+
+fn rotated_name_fits(schema: &mut Schema) {
+    must_at(
+        ".secretRef.name",
+        "!has(self.rotation) || self.secretRef.name.size() <= 245",
+        "is at most 245 characters with rotation: <name>-rotated has to be the name of a Secret too",
+    )(schema);
+}
+
+fn renewed_within_lifetime(schema: &mut Schema) {
+    must_at(
+        ".renewBefore",
+        durations_hold(
+            "self.renewBefore",
+            "self.lifetime",
+            "<left> + <left> <= <right>",
+        ),
+        "is at most half of the lifetime: a token is not replaced in the first half of its lifetime",
+    )(schema);
 }
 
 /// Whom to trust when the backend speaks TLS.

@@ -22,6 +22,7 @@ use self::departing::{Departing, departing};
 use super::context::{Context, name_of, namespace_of};
 use super::error::Error;
 use super::instance::Connects;
+use super::kind::Reconciled;
 use super::outcome::Blocked;
 use super::patch::write_status;
 use super::referrers::Key;
@@ -214,7 +215,7 @@ async fn decide<K: Connects>(
         return Ok(());
     };
     let now = context.clock.now();
-    let status = object.status().cloned().unwrap_or_default();
+    let status = Reconciled::status(&object).cloned().unwrap_or_default();
     let (review, judged) = judged(context, key, departing, |these| {
         seen(&object, &status, these)
     });

@@ -3,28 +3,29 @@
 mod address;
 mod conditions;
 mod connection;
+mod credential;
+mod holder;
+mod rotation;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use k8s_openapi::NamespaceResourceScope;
-use kube::api::Api;
+use kube::ResourceExt;
 use kube::core::object::HasStatus;
 use kube::runtime::controller::Action;
-use kube::{Resource, ResourceExt};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
 use self::connection::Connection;
 use super::backend::{Backend, Standing};
-use super::context::{Context, name_of, namespace_of};
+use super::context::Context;
 use super::error::Error;
 use super::inventory::Inventory;
+use super::kind::{Pass, key_of};
 use super::outcome::{Down, Stop};
 use super::patch::write_status;
-use super::referrers::{Key, KindName};
+use super::referrers::Key;
+use super::tokens::TokenHolder;
 use crate::api::condition::Reason;
 use crate::api::guardrails::Guardrails;
 use crate::api::instance::{AllowedNamespaces, InstanceStatus};
@@ -36,34 +37,17 @@ use crate::ops::metrics::Outcome;
 
 /// Both kinds of instance.
 pub trait Connects:
-    Resource<DynamicType = ()>
-    + HasStatus<Status = InstanceStatus>
-    + Clone
-    + std::fmt::Debug
-    + DeserializeOwned
-    + Serialize
-    + Send
-    + Sync
-    + 'static
+    TokenHolder<Status = InstanceStatus> + HasStatus<Status = InstanceStatus>
 {
-    /// Its name.
-    const NAME: KindName;
-
     /// How to reach the backend.
     fn settings(&self) -> &InstanceSettings;
     /// What its objects may do; `None` = all that the credential may.
     fn guardrails(&self) -> Option<&Guardrails>;
     /// Whether no namespace may use it.
     fn is_closed(&self) -> bool;
-    /// The namespace of its credential.
-    fn secret_namespace<'a>(&'a self, operator: &'a str) -> &'a str;
-    /// The API of its scope.
-    fn api(client: kube::Client, namespace: &str) -> Api<Self>;
 }
 
 impl Connects for ClusterInstance {
-    const NAME: KindName = KindName::ClusterInstance;
-
     fn settings(&self) -> &InstanceSettings {
         &self.spec.settings
     }
@@ -75,19 +59,9 @@ impl Connects for ClusterInstance {
     fn is_closed(&self) -> bool {
         self.spec.allowed_namespaces == AllowedNamespaces::default()
     }
-
-    fn secret_namespace<'a>(&'a self, operator: &'a str) -> &'a str {
-        operator
-    }
-
-    fn api(client: kube::Client, _: &str) -> Api<Self> {
-        Api::all(client)
-    }
 }
 
 impl Connects for Instance {
-    const NAME: KindName = KindName::Instance;
-
     fn settings(&self) -> &InstanceSettings {
         &self.spec.settings
     }
@@ -99,21 +73,6 @@ impl Connects for Instance {
     fn is_closed(&self) -> bool {
         false
     }
-
-    fn secret_namespace<'a>(&'a self, _: &'a str) -> &'a str {
-        namespace_of(self)
-    }
-
-    fn api(client: kube::Client, namespace: &str) -> Api<Self> {
-        namespaced(client, namespace)
-    }
-}
-
-fn namespaced<K>(client: kube::Client, namespace: &str) -> Api<K>
-where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
-{
-    Api::namespaced(client, namespace)
 }
 
 /// How soon a backend that fails is tried again: doubling from the first to the second.
@@ -128,52 +87,136 @@ pub(super) async fn reconcile<K: Connects>(
     context.stores.filled().await;
     // Somebody may have agreed to what the brake holds.
     context.brake.poke();
-    let key = Key::new(K::NAME, namespace_of(&*object), name_of(&*object));
+    let key = key_of(&*object);
     let api = K::api(context.client.clone(), &key.namespace);
     // Which backend it was is in the status: an old one must not be looked at.
     let object = match context.freshest(&key, &*object, api).await {
-        Ok(Some(object)) if object.meta().deletion_timestamp.is_none() => object,
-        Ok(_) => return Ok(Action::await_change()),
+        Ok(Some(object)) => object,
+        Ok(None) => return Ok(Action::await_change()),
         Err(error) => return Ok(Action::requeue(failed(&context, &key, &error))),
     };
-    let looked = look(&context, &key, &object).await;
-    let now = context.clock.now();
-    let (mut status, stop) = match looked {
-        Ok(connection) => (conditions::connected(&object, &connection, now), None),
-        Err(stop) => (conditions::failed(&object, &stop, now), Some(stop)),
-    };
-    if context.authority.observes() {
-        // Nothing was made there, and another backend may come in its place.
-        let known = object.status().cloned().unwrap_or_default();
-        (status.uuid, status.tenant) = (known.uuid, known.tenant);
-    }
-    let api = K::api(context.client.clone(), &key.namespace);
-    let written = write_status(&context, &key, &api, &object, &status).await;
-    let error = match (&stop, &written) {
-        (Some(Stop::Failed(error)), _) | (None, Err(error)) => Some(error),
-        _ => None,
-    };
-    let outcome = if stop.is_some() || error.is_some() {
-        Outcome::Failed
+    let mut pass = Pass::new(Arc::clone(&context), object);
+    let (outcome, pause) = if pass.object.meta().deletion_timestamp.is_some() {
+        leave(&mut pass, &key).await
     } else {
-        Outcome::Done
-    };
-    let pause = match (error, &stop) {
-        (Some(error), _) => failed(&context, &key, error),
-        (None, Some(stop)) => {
-            let metrics = &context.metrics;
-            metrics.failed(K::NAME.metric(), stop.reason().as_str());
-            probe(&context, &key)
-        }
-        (None, None) => {
-            context.memory.succeeded(&key);
-            object.settings().resync.objects.std()
-        }
+        let (outcome, pause) = live(&mut pass, &key).await;
+        (outcome, Some(pause))
     };
     context
         .metrics
         .reconciled(K::NAME.metric(), outcome, started.elapsed());
-    Ok(Action::requeue(pause))
+    let Some(pause) = pause else {
+        return Ok(Action::await_change());
+    };
+    let least = match outcome {
+        Outcome::Done => MOMENT,
+        _ => LEAST_PAUSE,
+    };
+    Ok(Action::requeue(sooner(pause, least, &pass)))
+}
+
+/// Looks, keeps the operator's own token alive, and writes the status. Answers how long until the next look.
+async fn live<K: Connects>(pass: &mut Pass<K>, key: &Key) -> (Outcome, Duration) {
+    let context = Arc::clone(&pass.context);
+    let credential = rotation::id(pass);
+    let looked = look(pass, key).await;
+    let kept = match &looked {
+        Ok(connection) => rotation::keep(pass, connection).await,
+        Err(_) => Ok(()),
+    };
+    let now = context.clock.now();
+    let (status, looked) = match looked {
+        Ok(connection) => (conditions::connected(pass, &connection, now), Ok(())),
+        Err(stop) => (conditions::failed(&pass.object, &stop, now), Err(stop)),
+    };
+    let written = write(pass, key, status).await;
+    context.authority.note(key, kept.as_ref().err());
+    if let Err(stop) = looked.and_then(|()| Ok(written?)) {
+        return (Outcome::Failed, troubled(&context, key, &stop));
+    }
+    let resync = pass.object.settings().resync.objects.std();
+    match kept {
+        Err(stop) if !stop.is_withheld() => {
+            // The backend can be worked with: whoever does is not looked over for this each time.
+            (Outcome::Failed, again(&context, key, &stop, resync))
+        }
+        _ => {
+            context.memory.succeeded(key);
+            if rotation::id(pass) != credential {
+                // The other credential is to be used from now on.
+                pass.wake_at(now);
+            }
+            (Outcome::Done, resync)
+        }
+    }
+}
+
+/// Takes along what the operator issued for itself. Answers how long until the next try; `None` = it is gone.
+async fn leave<K: Connects>(pass: &mut Pass<K>, key: &Key) -> (Outcome, Option<Duration>) {
+    let Err(stop) = rotation::end(pass).await else {
+        return (Outcome::Done, None);
+    };
+    let context = Arc::clone(&pass.context);
+    context.authority.note(key, Some(&stop));
+    if context.backends.get(key).is_none() {
+        // Whoever refers to it is not to wait for a look that does not come.
+        close(&context, key, None, &stop);
+    }
+    let status = InstanceStatus {
+        credential: pass.status.credential.clone(),
+        ..conditions::failed(&pass.object, &stop, context.clock.now())
+    };
+    let pause = match write(pass, key, status).await {
+        Ok(()) => troubled(&context, key, &stop),
+        Err(error) => failed(&context, key, &error),
+    };
+    (Outcome::Failed, Some(pause))
+}
+
+/// Writes the status. Where nothing is changed, what was made where stays: another backend may come in its place.
+async fn write<K: Connects>(
+    pass: &Pass<K>,
+    key: &Key,
+    mut status: InstanceStatus,
+) -> Result<(), Error> {
+    let context = &pass.context;
+    if context.authority.observes() {
+        let known = HasStatus::status(&pass.object).cloned().unwrap_or_default();
+        (status.uuid, status.tenant) = (known.uuid, known.tenant);
+        status.credential = known.credential;
+    }
+    let api = K::api(context.client.clone(), &key.namespace);
+    write_status(context, key, &api, &pass.object, &status).await
+}
+
+/// So long at least until the next look after one that came through.
+const MOMENT: Duration = Duration::from_millis(100);
+
+/// And after one that did not, however soon something is due.
+const LEAST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The pause, or less if something is due before, and yet no less than this.
+fn sooner<K: Connects>(pause: Duration, least: Duration, pass: &Pass<K>) -> Duration {
+    // What is due stays so where nothing is done about it.
+    let next = pass.next.filter(|_| !pass.context.authority.observes());
+    let Some(next) = next else {
+        return pause;
+    };
+    let until = next.duration_since(pass.context.clock.now());
+    let until = Duration::try_from(until).unwrap_or_default();
+    pause.min(until.max(least))
+}
+
+/// How long until the next look after a look that came to nothing.
+fn troubled(context: &Context, key: &Key, stop: &Stop) -> Duration {
+    match stop {
+        Stop::Failed(error) => failed(context, key, error),
+        stop => {
+            let metrics = &context.metrics;
+            metrics.failed(key.kind.metric(), stop.reason().as_str());
+            probe(context, key)
+        }
+    }
 }
 
 /// How long until the next look after a failure; what the backend asks for is obeyed.
@@ -188,19 +231,31 @@ fn failed(context: &Context, key: &Key, error: &Error) -> Duration {
 }
 
 fn probe(context: &Context, key: &Key) -> Duration {
+    backoff(context, key, PROBE.1)
+}
+
+/// Doubling with each failure up to this.
+fn backoff(context: &Context, key: &Key, most: Duration) -> Duration {
     let failures = context.memory.failed(key);
-    let pause = PROBE.0.saturating_mul(1 << failures.clamp(1, 6));
-    (pause.min(PROBE.1) / 2).mul_f64(1.0 + rand::random::<f64>())
+    let pause = PROBE.0.saturating_mul(1 << failures.clamp(1, 16));
+    (pause.min(most) / 2).mul_f64(1.0 + rand::random::<f64>())
+}
+
+/// How long until the next look where nothing but the operator's own token is in trouble.
+fn again(context: &Context, key: &Key, stop: &Stop, most: Duration) -> Duration {
+    if matches!(stop, Stop::Failed(error) if error.is_conflict()) {
+        return troubled(context, key, stop);
+    }
+    let metrics = &context.metrics;
+    metrics.failed(key.kind.metric(), stop.reason().as_str());
+    backoff(context, key, most)
 }
 
 /// Connects, proves that it is the backend that it was, sweeps over what it holds, and tells the objects.
-async fn look<K: Connects>(
-    context: &Arc<Context>,
-    key: &Key,
-    object: &K,
-) -> Result<Connection, Stop> {
+async fn look<K: Connects>(pass: &Pass<K>, key: &Key) -> Result<Connection, Stop> {
+    let context = &pass.context;
     let before = context.backends.get(key);
-    let result = connection::connect(context, key, object).await;
+    let result = connection::connect(pass).await;
     context.backends.report(key, &context.metrics);
     match &result {
         Ok(connection) => {
@@ -214,7 +269,7 @@ async fn look<K: Connects>(
         Err(stop) => close(context, key, before.as_ref(), stop),
     }
     // It may have gone while it was looked at; another of its name is another one.
-    if context.instance_uid(key) != object.uid() {
+    if context.instance_uid(key) != pass.object.uid() {
         context.backends.remove(key);
     }
     result
@@ -254,6 +309,7 @@ pub(super) fn gone(context: &Context, key: &Key) {
     context.backends.remove(key);
     context.brake.forget(key);
     context.memory.forget(key);
+    context.authority.note(key, None);
     context.wake_referrers(key);
 }
 

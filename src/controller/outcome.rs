@@ -109,6 +109,22 @@ impl Stop {
         }
     }
 
+    /// The same with more said about it; a failure says itself what it is.
+    #[must_use]
+    pub fn told(self, explain: impl Fn(&str) -> String) -> Self {
+        match self {
+            Self::Blocked(blocked) => Self::Blocked(Blocked {
+                message: explain(&blocked.message),
+                ..blocked
+            }),
+            Self::Down(down) => Self::Down(Down {
+                message: explain(&down.message),
+                ..down
+            }),
+            failed @ Self::Failed(_) => failed,
+        }
+    }
+
     /// The same in words.
     #[must_use]
     pub fn message(&self) -> String {

@@ -12,7 +12,7 @@ use kube::{Resource, ResourceExt};
 use tokio::time::Instant;
 use tracing::{debug, info};
 
-pub use hand_over::{outlive, restored};
+pub use hand_over::{due, is_of_backend, outlive, restored};
 pub use owed::{Owed, object_of};
 
 use super::brake::{self, Verdict};

@@ -11,6 +11,8 @@ use crate::api::names::{OWNER_KIND, OWNER_NAME};
 /// Names of Secrets by the object that their labels name. A name may be of a Secret that is gone by now.
 #[derive(Debug, Default)]
 pub struct SecretIndex {
+    /// The operator's own namespace, where the Secrets of `ClusterInstance`s are.
+    home: String,
     owned: Mutex<Owned>,
     /// The versions that answered writes of ours made, by Secret, until the watch shows them: they are no news.
     written: Mutex<HashMap<Identity, Option<String>>>,
@@ -24,10 +26,19 @@ struct Owned {
 }
 
 impl SecretIndex {
+    /// An empty one, of an operator in this namespace.
+    #[must_use]
+    pub fn new(home: &str) -> Self {
+        Self {
+            home: home.to_owned(),
+            ..Self::default()
+        }
+    }
+
     /// Notes a Secret, and tells whose it is, and whose it was if its labels say otherwise now.
     pub fn note(&self, metadata: &ObjectMeta) -> Vec<Key> {
         let (secret, _) = version(metadata);
-        let owner = owner(metadata);
+        let owner = self.owner(metadata);
         let mut index = self.owned();
         let before = index.remove(&secret);
         if let Some(owner) = &owner {
@@ -42,7 +53,7 @@ impl SecretIndex {
         let (secret, _) = version(metadata);
         self.written().remove(&secret);
         let before = self.owned().remove(&secret);
-        before.or_else(|| owner(metadata))
+        before.or_else(|| self.owner(metadata))
     }
 
     /// Notes the answer to a write of ours.
@@ -74,6 +85,20 @@ impl SecretIndex {
     #[must_use]
     pub fn get(&self, owner: &Key) -> BTreeSet<String> {
         self.owned().names.get(owner).cloned().unwrap_or_default()
+    }
+
+    /// The object that a Secret's labels name. Whoever may write Secrets elsewhere has no `ClusterInstance` woken.
+    fn owner(&self, metadata: &ObjectMeta) -> Option<Key> {
+        let labels = metadata.labels.as_ref()?;
+        let namespace = metadata.namespace.as_deref()?;
+        let (kind, namespace) = match labels.get(OWNER_KIND)?.as_str() {
+            "ServiceAccount" => (KindName::ServiceAccount, namespace),
+            "ApiToken" => (KindName::ApiToken, namespace),
+            "Instance" => (KindName::Instance, namespace),
+            "ClusterInstance" if namespace == self.home => (KindName::ClusterInstance, ""),
+            _ => return None,
+        };
+        Some(Key::new(kind, namespace, labels.get(OWNER_NAME)?))
     }
 
     fn owned(&self) -> MutexGuard<'_, Owned> {
@@ -110,21 +135,6 @@ type Identity = (Option<String>, Option<String>);
 fn version(metadata: &ObjectMeta) -> (Identity, Option<String>) {
     let identity = (metadata.namespace.clone(), metadata.name.clone());
     (identity, metadata.resource_version.clone())
-}
-
-/// The object that a Secret's labels name.
-fn owner(metadata: &ObjectMeta) -> Option<Key> {
-    let labels = metadata.labels.as_ref()?;
-    let kind = match labels.get(OWNER_KIND)?.as_str() {
-        "ServiceAccount" => KindName::ServiceAccount,
-        "ApiToken" => KindName::ApiToken,
-        _ => return None,
-    };
-    Some(Key::new(
-        kind,
-        metadata.namespace.as_deref()?,
-        labels.get(OWNER_NAME)?,
-    ))
 }
 
 #[cfg(test)]
@@ -165,6 +175,14 @@ mod tests {
         listed.note(&metadata("ServiceAccount", "four"));
         assert_eq!(index.replace(&listed), std::slice::from_ref(&owner));
         assert_eq!(index.get(&owner), ["four".to_owned()].into());
+    }
+
+    #[test]
+    fn the_secret_of_a_cluster_instance_is_in_the_operators_namespace() {
+        let told = |home| SecretIndex::new(home).note(&metadata("ClusterInstance", "one"));
+        let instance = Key::new(KindName::ClusterInstance, "", "ci");
+        assert_eq!(told("team-a"), [instance]);
+        assert_eq!(told("operator"), []);
     }
 
     #[test]

@@ -104,7 +104,7 @@ pub fn start(parts: Parts) -> Tasks {
         memory: Memory::default(),
         places: Places::default(),
         stores: feeds.stores(),
-        secrets_of: SecretIndex::default(),
+        secrets_of: SecretIndex::new(&settings.namespace),
         owed: Owed::nothing(metrics.clone()),
         brake: Brake::new(settings.deletion_brake, metrics.clone()),
         metrics,

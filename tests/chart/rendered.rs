@@ -150,9 +150,54 @@ fn one_watched_namespace_takes_no_right_on_secrets_elsewhere() {
     );
 }
 
+/// The verbs that a role of this kind and name has on a resource.
+fn verbs(manifest: &str, (kind, name): (&str, &str), resource: &str) -> Vec<Value> {
+    let found = of_kind(manifest, kind).into_iter();
+    let found = found.filter(|role| role["metadata"]["name"] == name);
+    let rules = found.flat_map(|role| role["rules"].as_array().unwrap().clone());
+    let about = |rule: &Value| {
+        let resources = rule["resources"].as_array().unwrap();
+        resources.iter().any(|named| named == resource)
+    };
+    rules
+        .filter(about)
+        .flat_map(|rule| rule["verbs"].as_array().unwrap().clone())
+        .collect()
+}
+
+#[test]
+fn the_right_to_write_ones_own_credential_is_given_on_request() {
+    let (own, cluster) = (
+        ("Role", "kestra-iam-operator"),
+        ("ClusterRole", "kestra-iam-operator"),
+    );
+    let looks = ["get", "list", "watch"].map(Value::from);
+    let without = render(&[]).unwrap();
+    assert_eq!(verbs(&without, own, "secrets"), looks);
+    assert_eq!(verbs(&without, cluster, "clusterinstances"), looks);
+    let instance = r#"clusterInstance.url="https://kestra.example.com""#;
+    let rotation = r#"clusterInstance.rotation={"lifetime":"720h"}"#;
+    for values in [&["rotateCredentials=true"][..], &[instance, rotation]] {
+        let rendered = render(values).unwrap();
+        for verb in ["create", "update", "patch", "delete"] {
+            assert!(verbs(&rendered, own, "secrets").contains(&verb.into()));
+        }
+        assert!(verbs(&rendered, cluster, "clusterinstances").contains(&"patch".into()));
+    }
+    let rendered = render(&[instance, rotation]).unwrap();
+    let instance = of_kind(&rendered, "ClusterInstance").remove(0);
+    let credentials = &instance["spec"]["credentials"];
+    assert_eq!(credentials["rotation"]["lifetime"], "720h");
+}
+
 #[test]
 fn who_only_observes_has_no_right_to_change_more_than_statuses_and_events() {
-    let rendered = render(&["observeOnly=true", "restartConsumers=true"]).unwrap();
+    let rendered = render(&[
+        "observeOnly=true",
+        "restartConsumers=true",
+        "rotateCredentials=true",
+    ])
+    .unwrap();
     let roles = [
         of_kind(&rendered, "ClusterRole"),
         of_kind(&rendered, "Role"),

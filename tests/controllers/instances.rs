@@ -105,7 +105,7 @@ async fn a_server_of_the_second_line() {
 }
 
 /// The `Instance` of the examples in the scene's namespace, at the scene's backend, with its credential beside it.
-async fn own_instance(scene: &Scene, fields: Value) {
+pub async fn own_instance(scene: &Scene, fields: Value) {
     let secret = json!({
         "apiVersion": "v1", "kind": "Secret",
         "metadata": {"name": "kestra-credential", "namespace": scene.namespace},

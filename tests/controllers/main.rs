@@ -22,6 +22,7 @@ mod leading;
 mod metrics;
 mod observed;
 mod references;
+mod rotation;
 mod scene;
 mod shown;
 mod successors;

@@ -14,7 +14,7 @@ use crate::scene::{Scene, find};
 use crate::world::World;
 
 /// Flags of the operator of [`World::start`], and that it is to change nothing.
-const OBSERVES: [&str; 3] = ["--cluster-id", "test", "--observe-only"];
+pub const OBSERVES: [&str; 3] = ["--cluster-id", "test", "--observe-only"];
 
 /// What something would be done for.
 const OBJECTS: [(&str, &str); 10] = [

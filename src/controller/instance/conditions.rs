@@ -3,13 +3,17 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
+use kube::core::object::HasStatus;
+
 use super::Connects;
 use super::connection::Connection;
-use crate::api::condition::{ConditionType, Finding, Reason};
+use super::credential::{Reached, Source};
+use crate::api::condition::{ConditionType, Finding, Reason, Truth};
 use crate::api::instance::InstanceStatus;
 use crate::controller::error::Error;
+use crate::controller::kind::Pass;
 use crate::controller::outcome::Stop;
-use crate::controller::status::{Pass, TokensLive, conditions, mend, troubled};
+use crate::controller::status::{self, TokensLive, conditions, mend, troubled};
 use crate::iam::client::Line;
 
 /// So much of a credential's life is left when it is warned of.
@@ -17,18 +21,22 @@ const WARN_DAYS: i64 = 7;
 
 /// The status after a look that came through.
 pub(super) fn connected<K: Connects>(
-    object: &K,
+    pass: &Pass<K>,
     connection: &Connection,
     now: Timestamp,
 ) -> InstanceStatus {
-    let Connection {
-        backend,
-        configs,
-        credential_expires,
-    } = connection;
-    let expiring = credential_expires.and_then(|expires| expiring(expires, now));
+    let Connection { backend, reached } = connection;
+    let (object, configs) = (&pass.object, &reached.configs);
+    let expiring = reached
+        .expires
+        .filter(|_| !is_renewed(pass, reached))
+        .and_then(|expires| expiring(reached.source, expires, now));
     let unused = object.is_closed().then(unused);
-    let findings: Vec<Finding> = expiring.into_iter().chain(unused).collect();
+    let findings: Vec<Finding> = told(&pass.findings)
+        .cloned()
+        .chain(expiring)
+        .chain(unused)
+        .collect();
     let line = match configs.line() {
         Line::V1 => Some("1.x".to_owned()),
         Line::V2 => Some("2.x".to_owned()),
@@ -41,9 +49,37 @@ pub(super) fn connected<K: Connects>(
         uuid: configs.uuid.clone(),
         tenant: Some(backend.client.tenant().to_owned()),
         identity: Some(backend.identity.clone()),
-        credential_expiration_time: credential_expires.map(Time),
+        credential_expiration_time: reached.expires.map(Time),
+        credential: pass.status.credential.clone(),
         ..after(object, None, &findings, now)
     }
+}
+
+/// What a failure to keep our own token means.
+pub(super) fn trouble(reason: Reason, message: &str) -> Vec<Finding> {
+    told(&troubled(reason, message)).cloned().collect()
+}
+
+/// Whether the credential is one that we replace in time.
+fn is_renewed<K: Connects>(pass: &Pass<K>, reached: &Reached) -> bool {
+    let is_rotated = pass.object.settings().credentials.rotation.is_some();
+    let mut findings = pass.findings.iter();
+    let has_failed = findings.any(|it| match it.kind {
+        ConditionType::TokenIssued => it.truth == Truth::False,
+        ConditionType::Stalled | ConditionType::Reconciling => it.truth == Truth::True,
+        _ => it.reason == Reason::ObserveOnly,
+    });
+    is_rotated && reached.source == Source::Own && !has_failed
+}
+
+/// What keeping our own token came to, as far as it is not about whether the backend can be worked with.
+fn told(findings: &[Finding]) -> impl Iterator<Item = &Finding> {
+    let is_told = |finding: &&Finding| match finding.kind {
+        ConditionType::Ready => false,
+        ConditionType::Synced => finding.reason == Reason::ObserveOnly,
+        _ => true,
+    };
+    findings.iter().filter(is_told)
 }
 
 /// It works, and yet whoever refers to it is refused.
@@ -52,11 +88,17 @@ fn unused() -> Finding {
     Finding::new(ConditionType::Ready, true, Reason::Synced, message)
 }
 
-fn expiring(expires: Timestamp, now: Timestamp) -> Option<Finding> {
+fn expiring(source: Source, expires: Timestamp, now: Timestamp) -> Option<Finding> {
     let days = expires.duration_since(now).as_hours() / 24;
-    let message = format!(
-        "the operator's own credential expires at {expires:.0}: put a new one into the Secret that spec.credentials names"
-    );
+    let message = match source {
+        Source::Given => format!(
+            "the operator's own credential expires at {expires:.0}: put a new one into the Secret that spec.credentials names"
+        ),
+        Source::Own => format!(
+            "the operator lives on the token that it issued for itself, which expires at {expires:.0} and is not replaced: \
+             put a credential that works into the Secret that spec.credentials names"
+        ),
+    };
     (days < WARN_DAYS)
         .then(|| Finding::new(ConditionType::Expiring, true, Reason::TokenExpired, message))
 }
@@ -84,7 +126,11 @@ fn after<K: Connects>(
     findings: &[Finding],
     now: Timestamp,
 ) -> InstanceStatus {
-    let old = object.status().cloned().unwrap_or_default();
+    let mut old = HasStatus::status(object).cloned().unwrap_or_default();
+    if object.settings().credentials.rotation.is_none() {
+        let issued = ConditionType::TokenIssued.as_str();
+        old.conditions.retain(|condition| condition.type_ != issued);
+    }
     let generation = object.meta().generation;
     let mut findings = findings.to_vec();
     // An instance that is down is not ready, whatever it was before.
@@ -94,7 +140,7 @@ fn after<K: Connects>(
         let ready = Finding::new(ConditionType::Ready, false, error.reason(), message);
         findings.push(ready);
     }
-    let pass = Pass {
+    let pass = status::Pass {
         generation,
         old: &old.conditions,
         old_generation: old.observed_generation,

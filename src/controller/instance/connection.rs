@@ -3,66 +3,71 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use kube::api::Api;
+use kube::core::object::HasStatus;
 
-use super::{Connects, address, backend};
+use super::credential::{self, Reached};
+use super::{Connects, backend};
 use crate::api::condition::Reason;
 use crate::api::instance::Identity;
-use crate::api::names::{ACKNOWLEDGED_UUID, BASIC_KEYS, CA_KEY, TOKEN_KEY};
+use crate::api::names::{ACKNOWLEDGED_UUID, CA_KEY};
 use crate::controller::backend::Backend;
 use crate::controller::context::Context;
+use crate::controller::kind::Pass;
 use crate::controller::outcome::{Blocked, Stop};
-use crate::controller::referrers::Key;
 use crate::iam::client::{Client, Config, Credential, Error};
-use crate::iam::model::TokenValue;
 use crate::iam::wire::{Configs, Me};
 
 /// A backend that answered, and what it said of itself.
-#[derive(Debug)]
 pub(super) struct Connection {
     pub(super) backend: Arc<Backend>,
-    pub(super) configs: Configs,
-    /// When the operator's own credential expires, if that is known.
-    pub(super) credential_expires: Option<Timestamp>,
+    pub(super) reached: Reached,
 }
 
 /// Connects, proves that it is the backend that it was, and sweeps over what it holds.
-pub(super) async fn connect<K: Connects>(
-    context: &Context,
-    key: &Key,
-    object: &K,
-) -> Result<Connection, Stop> {
-    let addresses = address::permitted(context, object).await?;
-    let config = config(context, object, addresses).await?;
-    let bearer = match &config.credential {
-        Credential::Bearer(value) => Some(value.clone()),
-        Credential::Basic { .. } => None,
-    };
-    let trouble = |error| explain(object, error);
-    let client = context.backends.connect(key, config).map_err(trouble)?;
-    let configs = client.configs().await.map_err(trouble)?;
-    if configs.is_open_source() {
-        return Err(open_source(object).into());
-    }
-    let me = client.me().await.map_err(trouble)?;
-    same_backend(object, &configs, client.tenant())?;
-    let credential_expires = match bearer {
-        Some(value) => expiry(&client, &value).await?,
-        None => None,
-    };
-    let inventory = context.backends.inventory(key, &whole(&configs, &client));
-    let swept = inventory.sweep(&client).await;
-    swept.map_err(|error| unlisted(object, error))?;
-    let backend = Arc::new(backend(key, object, client, (&configs, &me), inventory));
+pub(super) async fn connect<K: Connects>(pass: &Pass<K>) -> Result<Connection, Stop> {
+    let reached = credential::reach(pass).await?;
+    same_backend(&pass.object, &reached.configs, reached.client.tenant())?;
+    let backend = open(pass, &reached);
+    let swept = backend.inventory.sweep(&backend.client).await;
+    swept.map_err(|error| unlisted(&pass.object, error))?;
     Ok(Connection {
-        backend,
-        configs,
-        credential_expires,
+        backend: Arc::new(backend),
+        reached,
     })
+}
+
+/// What was greeted, with what is known of it.
+fn open<K: Connects>(pass: &Pass<K>, reached: &Reached) -> Backend {
+    let Reached {
+        client,
+        configs,
+        me,
+        ..
+    } = reached;
+    let (backends, key) = (&pass.context.backends, pass.key());
+    let inventory = backends.inventory(&key, &whole(configs, client));
+    backend(&key, &pass.object, client.clone(), (configs, me), inventory)
+}
+
+/// The backend as the owner of a token of ours sees it who is not the one that is used.
+pub(super) fn as_former<K: Connects>(pass: &Pass<K>, reached: &Reached) -> Option<Backend> {
+    let (client, me) = reached.former.as_ref()?;
+    let mut backend = open(pass, reached);
+    backend.client = client.clone();
+    backend.identity = identity(me);
+    Some(backend)
+}
+
+/// Connects no further than it takes to remove what we left.
+pub(super) async fn reopen<K: Connects>(pass: &Pass<K>) -> Result<Connection, Stop> {
+    let reached = credential::reach(pass).await?;
+    same_backend(&pass.object, &reached.configs, reached.client.tenant())?;
+    let backend = Arc::new(open(pass, &reached));
+    Ok(Connection { backend, reached })
 }
 
 fn whole(configs: &Configs, client: &Client) -> String {
@@ -80,17 +85,13 @@ pub(super) fn identity(me: &Me) -> Identity {
     }
 }
 
-/// How to connect: the spec and the Secrets that it names, read anew each time.
-async fn config<K: Connects>(
-    context: &Context,
-    object: &K,
+/// How to connect with this credential: the spec and the Secret with certificates that it names, read anew each time.
+pub(super) async fn config<K: Connects>(
+    pass: &Pass<K>,
     addresses: Vec<SocketAddr>,
+    credential: Credential,
 ) -> Result<Config, Stop> {
-    let settings = object.settings();
-    let namespace = object.secret_namespace(&context.settings.namespace);
-    let name = &settings.credentials.secret_ref.name;
-    let secret = read(context, namespace, name).await?;
-    let credential = credential(&secret, name)?;
+    let (settings, context) = (pass.object.settings(), &pass.context);
     let clock = context.clock.clone();
     let mut config = Config::new(&settings.url, &settings.tenant, credential, clock);
     config.addresses = addresses;
@@ -101,7 +102,7 @@ async fn config<K: Connects>(
     config.ca = match (&settings.tls.ca_bundle, &settings.tls.ca_secret_ref) {
         (Some(pem), _) => Some(pem.clone().into_bytes()),
         (None, Some(reference)) => {
-            let secret = read(context, namespace, &reference.name).await?;
+            let secret = read(context, pass.namespace(), &reference.name).await?;
             let missing = || missing(&reference.name, CA_KEY);
             Some(value(&secret, CA_KEY).ok_or_else(missing)?)
         }
@@ -110,7 +111,7 @@ async fn config<K: Connects>(
     Ok(config)
 }
 
-async fn read(context: &Context, namespace: &str, name: &str) -> Result<Secret, Stop> {
+pub(super) async fn read(context: &Context, namespace: &str, name: &str) -> Result<Secret, Stop> {
     let api: Api<Secret> = Api::namespaced(context.client.clone(), namespace);
     let secret = context
         .within("read the instance's Secret", api.get_opt(name))
@@ -121,34 +122,18 @@ async fn read(context: &Context, namespace: &str, name: &str) -> Result<Secret, 
     })
 }
 
-fn credential(secret: &Secret, name: &str) -> Result<Credential, Blocked> {
-    let text = |key: &str| {
-        let text = String::from_utf8(value(secret, key)?).ok()?;
-        Some(TokenValue::new(text.trim().to_owned()))
-    };
-    let [user, password] = BASIC_KEYS;
-    match (text(TOKEN_KEY), text(user), text(password)) {
-        (Some(token), _, _) => Ok(Credential::Bearer(token)),
-        (None, Some(user), Some(password)) => Ok(Credential::Basic {
-            user: user.expose().to_owned(),
-            password,
-        }),
-        _ => Err(missing(name, "token, or keys username and password")),
-    }
-}
-
-fn missing(name: &str, key: &str) -> Blocked {
+pub(super) fn missing(name: &str, key: &str) -> Blocked {
     let message = format!("Secret {name} has no key {key}: add it");
     Blocked::unresolved(Reason::CredentialMissing, message)
 }
 
-fn value(secret: &Secret, key: &str) -> Option<Vec<u8>> {
+pub(super) fn value(secret: &Secret, key: &str) -> Option<Vec<u8>> {
     let ByteString(bytes) = secret.data.as_ref()?.get(key)?;
     Some(bytes.clone())
 }
 
 /// What is wrong with the instance, by what its first calls came to.
-fn explain<K: Connects>(object: &K, error: Error) -> Stop {
+pub(super) fn explain<K: Connects>(object: &K, error: Error) -> Stop {
     let secret = &object.settings().credentials.secret_ref.name;
     match error {
         // 404 to what every Enterprise edition answers.
@@ -196,7 +181,7 @@ fn unlisted<K: Connects>(object: &K, error: Error) -> Stop {
     }
 }
 
-fn open_source<K: Connects>(object: &K) -> Blocked {
+pub(super) fn open_source<K: Connects>(object: &K) -> Blocked {
     let url = &object.settings().url;
     let message = format!(
         "the server at {url} has no IAM API: it is an open-source Kestra, or something else. Point spec.url at a Kestra \
@@ -207,7 +192,7 @@ fn open_source<K: Connects>(object: &K) -> Blocked {
 
 /// Objects were made at one backend and tenant: nothing is changed at another one until somebody agrees.
 fn same_backend<K: Connects>(object: &K, configs: &Configs, tenant: &str) -> Result<(), Blocked> {
-    let Some(status) = object.status() else {
+    let Some(status) = HasStatus::status(object) else {
         return Ok(());
     };
     let uuid = configs.uuid.as_deref().unwrap_or_default();
@@ -227,19 +212,4 @@ fn same_backend<K: Connects>(object: &K, configs: &Configs, tenant: &str) -> Res
          Point the spec back, or annotate this object with {ACKNOWLEDGED_UUID}={now} to have everything made anew there"
     );
     Err(Blocked::unsynced(Reason::InstanceChanged, message))
-}
-
-/// The expiry of the token that we use: found among our tokens by its prefix, if the backend tells of them.
-async fn expiry(client: &Client, value: &TokenValue) -> Result<Option<Timestamp>, Error> {
-    let tokens = match client.my_tokens().await {
-        Err(error) if error.is_outage() => return Err(error),
-        answer => answer.unwrap_or_default(),
-    };
-    let is_ours = |prefix: &Option<String>| {
-        prefix
-            .as_deref()
-            .is_some_and(|prefix| !prefix.is_empty() && value.expose().starts_with(prefix))
-    };
-    let ours = tokens.iter().find(|token| is_ours(&token.prefix));
-    Ok(ours.and_then(|token| token.exp))
 }

@@ -14,8 +14,8 @@ use crate::api::Revocation;
 use crate::api::condition::Reason;
 use crate::api::revocation::{Departed, Former, RevocationSpec};
 use crate::controller::error::Error;
-use crate::controller::kind::{Kind, Pass};
-use crate::controller::outcome::{Blocked, Down, Stop};
+use crate::controller::kind::{Kind, Pass, Reconciled};
+use crate::controller::outcome::{Blocked, Stop};
 use crate::controller::patch::{creation, to_json};
 
 /// Annotations that an object's end may need.
@@ -36,7 +36,7 @@ pub async fn outlive<K: Kind>(pass: &mut Pass<K>, stop: Stop) -> Result<(), Stop
 }
 
 /// Whether it is the backend that cannot be worked with, and not the cluster or ourselves.
-const fn is_of_backend(stop: &Stop) -> bool {
+pub const fn is_of_backend(stop: &Stop) -> bool {
     match stop {
         Stop::Blocked(_) | Stop::Down(_) => true,
         Stop::Failed(error) => matches!(error, Error::Backend(_) | Error::AnotherBackend),
@@ -44,7 +44,7 @@ const fn is_of_backend(stop: &Stop) -> bool {
 }
 
 /// When the object goes in any case: at once in a namespace that is being deleted.
-fn due<K: Kind>(pass: &Pass<K>) -> Timestamp {
+pub fn due<K: Reconciled>(pass: &Pass<K>) -> Timestamp {
     let deleted = pass.object.meta().deletion_timestamp.as_ref();
     let deleted = deleted.map_or(Timestamp::MIN, |time| time.0);
     if pass.context.is_ending(pass.namespace()) {
@@ -56,23 +56,12 @@ fn due<K: Kind>(pass: &Pass<K>) -> Timestamp {
 
 /// What keeps an object from being deleted, until when, and the way out.
 fn keeps(stop: Stop, until: Timestamp) -> Stop {
-    let explain = |message: &str| {
+    stop.told(|message| {
         format!(
             "is being deleted, and what it made at the backend has to go first: {message}. At {until:.0} it goes in any \
              case, and a Revocation stands for what is left. To leave it there, set deletionPolicy: Orphan"
         )
-    };
-    match stop {
-        Stop::Blocked(blocked) => Stop::Blocked(Blocked {
-            message: explain(&blocked.message),
-            ..blocked
-        }),
-        Stop::Down(down) => Stop::Down(Down {
-            message: explain(&down.message),
-            ..down
-        }),
-        failed @ Stop::Failed(_) => failed,
-    }
+    })
 }
 
 /// Writes the duty down. One that is there already is that of a pass before.

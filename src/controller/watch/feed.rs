@@ -233,7 +233,7 @@ pub(super) async fn report(context: Arc<Context>, health: Arc<Component>) {
 /// A Secret of ours that changes or goes wakes its owner. After a new list nobody knows what happened meanwhile, so that
 /// all owners are woken.
 pub(super) async fn secrets(context: Arc<Context>, events: Events<PartialObjectMeta<Secret>>) {
-    let listed = SecretIndex::default();
+    let listed = SecretIndex::new(&context.settings.namespace);
     let handle = |event: Event<PartialObjectMeta<Secret>>| {
         let woken = match &event {
             Event::Init => Vec::new(),
@@ -294,7 +294,11 @@ pub(super) async fn credentials(context: Arc<Context>, events: Events<PartialObj
         for instance in context.stores.cluster_instances.state() {
             let settings = &instance.spec.settings;
             let ca = settings.tls.ca_secret_ref.as_ref();
-            if settings.credentials.secret_ref.name == name || ca.is_some_and(|ca| ca.name == name)
+            let credentials = &settings.credentials;
+            let is_rotated = credentials.rotation.is_some() && credentials.rotated_name() == name;
+            if credentials.secret_ref.name == name
+                || is_rotated
+                || ca.is_some_and(|ca| ca.name == name)
             {
                 context.wakers.wake(&Key::new(
                     KindName::ClusterInstance,

@@ -38,7 +38,7 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// What each Secret held when it was last looked at.
+    /// What each Secret held when it was last looked at; of one with versions, the latest.
     held: BTreeMap<String, Held>,
     /// Uids of objects that were deleted: whatever their Secrets hold ends with them, also what is rotated right then.
     gone: BTreeSet<String>,
@@ -162,8 +162,10 @@ impl Shared {
         let Ok(secrets) = self.secrets.list(&ListParams::default()).await else {
             return;
         };
-        let found = secrets.items.iter();
-        let found = found.filter_map(|secret| Some((secret.name_any(), held_by(secret)?)));
+        let mut found: Vec<(String, Held)> = Vec::new();
+        for secret in in_order(secrets.items) {
+            found.extend(held_by(&secret).map(|held| (base_of(&secret), held)));
+        }
         self.state.lock().unwrap().held.extend(found);
     }
 
@@ -193,7 +195,7 @@ impl Shared {
         let at = answer.as_ref().ok().and_then(server_time);
         let status = answer.map_or(0, |answer| answer.status().as_u16());
         let now = match status {
-            401 => self.secrets.get_opt(secret).await.ok(),
+            401 => latest(&self.secrets, secret).await.ok(),
             _ => None,
         };
         let mut state = self.state.lock().unwrap();
@@ -239,6 +241,34 @@ impl State {
         );
         self.tally.unexplained.push(refusal);
     }
+}
+
+/// What a Secret is called apart from the number of its version, and that number.
+fn version(name: &str) -> (String, u64) {
+    let numbered = name.rsplit_once("-g");
+    let numbered = numbered.and_then(|(base, number)| Some((base, number.parse().ok()?)));
+    let (base, number) = numbered.unwrap_or((name, 0));
+    (base.to_owned(), number)
+}
+
+/// What a Secret is called apart from the number of its version.
+pub fn base_of(secret: &Secret) -> String {
+    version(&secret.name_any()).0
+}
+
+fn in_order(mut secrets: Vec<Secret>) -> Vec<Secret> {
+    secrets.sort_by_key(|secret| version(&secret.name_any()));
+    secrets
+}
+
+/// The Secret of this name, or its latest version.
+pub async fn latest(secrets: &Api<Secret>, name: &str) -> kube::Result<Option<Secret>> {
+    if let Some(secret) = secrets.get_opt(name).await? {
+        return Ok(Some(secret));
+    }
+    let mut versions = secrets.list(&ListParams::default()).await?.items;
+    versions.retain(|secret| base_of(secret) == name);
+    Ok(in_order(versions).pop())
 }
 
 fn server_time(answer: &reqwest::Response) -> Option<String> {

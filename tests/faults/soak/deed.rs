@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use testbed::gate::{Gate, Rule};
 
 use super::act::{Act, Hand, Order};
-use super::crowd::{Crowd, value_in};
+use super::crowd::{Crowd, base_of, latest, value_in};
 use super::fleet::Fleet;
 use crate::bench::{Bench, encoded};
 use crate::tables::Token;
@@ -196,6 +196,10 @@ impl<'a> Soak<'a> {
             self.kept.insert(name.to_owned(), secret);
             return;
         }
+        let writes = matches!(hand, Hand::Garble | Hand::Empty | Hand::Restore);
+        if writes && secret.immutable == Some(true) {
+            return;
+        }
         self.faults += 1;
         if hand != Hand::Strip {
             self.expect_replacement(&secret).await;
@@ -205,7 +209,8 @@ impl<'a> Soak<'a> {
             Hand::Keep => {}
             Hand::Delete => {
                 let deletion = DeleteParams::default();
-                let _ = self.bench.secrets().delete(name, &deletion).await;
+                let secrets = self.bench.secrets();
+                let _ = secrets.delete(&secret.name_any(), &deletion).await;
             }
             Hand::Garble => {
                 let both = value.into_iter().chain([GARBLED.to_owned()]);
@@ -218,8 +223,8 @@ impl<'a> Soak<'a> {
                 self.write(name, &json!({"data": {"token": null}})).await;
             }
             Hand::Strip => {
-                self.write(name, &json!({"metadata": {"labels": null}}))
-                    .await;
+                let stripped = json!({"metadata": {"labels": null}});
+                self.write(&secret.name_any(), &stripped).await;
             }
             Hand::Restore => self.restore(name, value).await,
             Hand::Revoke => {
@@ -277,7 +282,7 @@ impl<'a> Soak<'a> {
         let Some(history) = history_of(secret) else {
             return;
         };
-        let name = secret.name_any();
+        let name = base_of(secret);
         let live = self.bench.live().await;
         let entry = live
             .iter()
@@ -296,7 +301,7 @@ impl<'a> Soak<'a> {
     }
 
     async fn secret(&self, name: &str) -> Option<Secret> {
-        self.bench.secrets().get_opt(name).await.unwrap()
+        latest(&self.bench.secrets(), name).await.unwrap()
     }
 }
 

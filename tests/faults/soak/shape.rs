@@ -45,12 +45,13 @@ const LIVES: [Life; 6] = [
 pub struct Entry {
     /// Its name; empty for an `ApiToken`.
     pub name: &'static str,
-    /// The Secret's name.
+    /// The Secret's name; with a number behind it for each token where it is immutable.
     pub secret: String,
     /// How it lives.
     pub life: Life,
     has_slow_overlap: bool,
     has_template: bool,
+    is_immutable: bool,
 }
 
 /// A `ServiceAccount`.
@@ -97,6 +98,7 @@ impl Entry {
             life: pick(random, &LIVES),
             has_slow_overlap: once_in(random, 3),
             has_template: once_in(random, 3),
+            is_immutable: once_in(random, 4),
         }
     }
 
@@ -108,7 +110,7 @@ impl Entry {
         };
         let mut spec = self.life.spec();
         spec["rotation"]["overlap"] = overlap;
-        spec["secret"] = json!({"name": self.secret});
+        spec["secret"] = json!({"name": self.secret, "immutable": self.is_immutable});
         if self.has_template {
             spec["secret"]["template"] = json!({"data": {"KESTRA_API_TOKEN": "{{ token }}"}});
         }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{Resource, ResourceExt};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tracing::{debug, warn};
 
 use self::asked::Asked;
@@ -98,11 +98,12 @@ impl Brake {
         })
     }
 
-    /// Whether an object of this instance may be let go: it was before, or all that was deleted with it is seen by now.
-    fn is_ripe(&self, instance: &Key, uid: &str) -> bool {
+    /// Whether all that was deleted with an object of this instance was seen at this look: there was a verdict on it
+    /// already, for looks are as far apart as deletions are waited for, or it had asked long enough before.
+    fn is_ripe(&self, instance: &Key, uid: &str, at: Instant) -> bool {
         let all = self.lock();
         let known = all.get(instance).and_then(|of| of.get(uid));
-        known.is_some() || self.asked.is_ripe(uid)
+        known.is_some() || self.asked.is_ripe(uid, at)
     }
 
     /// Notes the verdicts on the objects of an instance. Answers with those whose verdict is news.
@@ -169,16 +170,17 @@ pub(super) async fn run(context: Arc<Context>) {
 
 /// Answers whether all came through.
 async fn look(context: &Context) -> bool {
+    let at = Instant::now();
     let mut departing = departing(context);
     let uids = departing.values().flatten().map(|it| &it.deletion.uid);
-    context.brake.asked.keep(&uids.collect());
+    context.brake.asked.keep(&uids.collect(), at);
     let mut came_through = true;
     let stores = &context.stores;
     for instance in stores.cluster_instances.state() {
-        came_through &= judge(context, &*instance, &mut departing).await;
+        came_through &= judge(context, &*instance, &mut departing, at).await;
     }
     for instance in stores.instances.state() {
-        came_through &= judge(context, &*instance, &mut departing).await;
+        came_through &= judge(context, &*instance, &mut departing, at).await;
     }
     came_through
 }
@@ -187,10 +189,11 @@ async fn judge<K: Connects>(
     context: &Context,
     instance: &K,
     departing: &mut HashMap<Key, Vec<Departing>>,
+    at: Instant,
 ) -> bool {
     let key = Key::new(K::NAME, namespace_of(instance), name_of(instance));
     let departing = departing.remove(&key).unwrap_or_default();
-    match decide(context, &key, instance, &departing).await {
+    match decide(context, &key, instance, &departing, at).await {
         Ok(()) => true,
         Err(error) if error.is_conflict() => {
             debug!(object = %key, "changed meanwhile");
@@ -209,6 +212,7 @@ async fn decide<K: Connects>(
     key: &Key,
     cached: &K,
     departing: &[Departing],
+    at: Instant,
 ) -> Result<(), Error> {
     let api = K::api(context.client.clone(), &key.namespace);
     let Some(object) = context.freshest(key, cached, api.clone()).await? else {
@@ -216,11 +220,15 @@ async fn decide<K: Connects>(
     };
     let now = context.clock.now();
     let status = Reconciled::status(&object).cloned().unwrap_or_default();
-    let (review, judged) = judged(context, key, departing, |these| {
+    let (review, judged) = judged(context, key, departing, at, |these| {
         seen(&object, &status, these)
     });
     let new = told(context, key, &object, status, &review, now);
     write_status(context, key, &api, &object, &new).await?;
+    if context.instance_uid(key) != object.uid() {
+        // It has gone meanwhile; another of its name is another one.
+        return Ok(());
+    }
     let news = context.brake.note(key, verdicts(&review, &judged));
     if !news.is_empty() && !review.held.is_empty() {
         let waiting = review.held.len();
@@ -238,6 +246,7 @@ fn judged<'d>(
     context: &Context,
     key: &Key,
     departing: &'d [Departing],
+    at: Instant,
     seen: impl Fn(&[&Departing]) -> Seen,
 ) -> (Review, Vec<&'d Departing>) {
     let (limit, now) = (context.brake.limit, context.clock.now());
@@ -247,7 +256,7 @@ fn judged<'d>(
         return (review_of_all, all);
     }
     let ripe = all.into_iter();
-    let ripe = ripe.filter(|it| context.brake.is_ripe(key, &it.deletion.uid));
+    let ripe = ripe.filter(|it| context.brake.is_ripe(key, &it.deletion.uid, at));
     let ripe: Vec<&Departing> = ripe.collect();
     (review(limit, &seen(&ripe), now), ripe)
 }

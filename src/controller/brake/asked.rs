@@ -14,8 +14,11 @@ const GATHER: Duration = Duration::from_secs(1);
 /// And after so long in any case: too many of them are seen by then.
 const GATHERED: Duration = Duration::from_secs(5);
 
-/// Whoever is woken so late was stopped, and has not seen yet what was deleted meanwhile.
-const LATE: Duration = Duration::from_millis(100);
+/// It is waited in slices, to tell time in which nothing came from time in which nothing could be seen.
+const SLICE: Duration = Duration::from_millis(100);
+
+/// A slice that took so much longer: the process was stopped. On a busy machine each is a little late.
+const STOPPED: Duration = Duration::from_millis(500);
 
 /// Who asks for a look.
 #[derive(Default)]
@@ -38,19 +41,19 @@ impl Asked {
         self.poke();
     }
 
-    /// Whether its verdict has been waited for long enough. A look may be asked for by anybody, right before many deletions.
-    pub(super) fn is_ripe(&self, uid: &str) -> bool {
+    /// Whether its verdict had been waited for long enough when the deletions were looked at. A look may be asked for by
+    /// anybody, right before many deletions.
+    pub(super) fn is_ripe(&self, uid: &str, at: Instant) -> bool {
         let since = self.lock();
-        since
-            .get(uid)
-            .is_some_and(|since| since.elapsed() >= GATHER)
+        since.get(uid).is_some_and(|since| has_waited(*since, at))
     }
 
-    /// Forgets whoever has gone, and has those looked at again who are not ripe.
-    pub(super) fn keep(&self, uids: &HashSet<&String>) {
+    /// Forgets whoever has gone, and has those looked at again who were not ripe. A pass may have seen its object before the
+    /// stores show that it was deleted: who has just asked is not gone.
+    pub(super) fn keep(&self, uids: &HashSet<&String>, at: Instant) {
         let mut since = self.lock();
-        since.retain(|uid, since| uids.contains(uid) || since.elapsed() < GATHER);
-        if since.values().any(|since| since.elapsed() < GATHER) {
+        since.retain(|uid, since| uids.contains(uid) || !has_waited(*since, at));
+        if since.values().any(|since| !has_waited(*since, at)) {
             self.poke();
         }
     }
@@ -58,15 +61,16 @@ impl Asked {
     /// Waits until somebody asks for a look, and then until nobody does.
     pub(super) async fn gather(&self) {
         self.poked.notified().await;
-        let mut latest = Instant::now() + GATHERED;
-        loop {
-            let quiet = (Instant::now() + GATHER).min(latest);
-            let asked = timeout_at(quiet, self.poked.notified()).await;
-            let now = Instant::now();
-            if now > quiet + LATE {
-                latest = now + GATHERED;
-            } else if asked.is_err() || now >= latest {
-                return;
+        let mut now = Instant::now();
+        let (mut quiet, mut latest) = (now + GATHER, now + GATHERED);
+        while now < quiet.min(latest) {
+            let slice = (now + SLICE).min(quiet).min(latest);
+            let asked = timeout_at(slice, self.poked.notified()).await;
+            now = Instant::now();
+            if now > slice + STOPPED {
+                (quiet, latest) = (now + GATHER, now + GATHERED);
+            } else if asked.is_ok() {
+                quiet = now + GATHER;
             }
         }
     }
@@ -74,6 +78,10 @@ impl Asked {
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
         self.since.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn has_waited(since: Instant, at: Instant) -> bool {
+    at.duration_since(since) >= GATHER
 }
 
 #[cfg(test)]
@@ -98,6 +106,25 @@ mod tests {
         };
         let (gathered, ()) = tokio::join!(gathered, stopped);
         assert_eq!(gathered, GATHERED * 2 + GATHER);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_counts_for_nothing_and_a_little_delay_counts() {
+        for (late, expected) in [(GATHER * 9 / 10, GATHER * 19 / 10), (SLICE * 3, GATHER)] {
+            let asked = Asked::default();
+            asked.poke();
+            let start = Instant::now();
+            let gathered = async {
+                asked.gather().await;
+                start.elapsed()
+            };
+            let stopped = async {
+                yield_now().await;
+                advance(late).await;
+            };
+            let (gathered, ()) = tokio::join!(gathered, stopped);
+            assert_eq!(gathered, expected, "{late:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -128,17 +155,17 @@ mod tests {
         advance(GATHER / 2).await;
         asked.ask("late");
         asked.gather().await;
-        assert!(!asked.is_ripe("nobody"));
-        assert!(asked.is_ripe("late"));
+        let at = Instant::now();
+        assert!(!asked.is_ripe("nobody", at));
+        assert!(asked.is_ripe("late", at));
         asked.ask("later");
         asked.poked.notified().await;
-        asked.keep(&HashSet::from([&"later".to_owned()]));
-        assert!(!asked.is_ripe("late"), "it has gone");
-        assert!(!asked.is_ripe("later"));
+        let at = Instant::now();
+        asked.keep(&HashSet::from([&"later".to_owned()]), at);
+        assert!(!asked.is_ripe("late", at), "it has gone");
         asked.gather().await;
-        assert!(
-            asked.is_ripe("later"),
-            "looked at again, though nobody asks"
-        );
+        assert!(!asked.is_ripe("later", at), "however long a look takes");
+        let now = Instant::now();
+        assert!(asked.is_ripe("later", now), "looked at again unasked");
     }
 }

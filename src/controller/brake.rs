@@ -221,7 +221,8 @@ async fn decide<K: Connects>(
     let now = context.clock.now();
     let status = Reconciled::status(&object).cloned().unwrap_or_default();
     let (review, judged) = judged(context, key, departing, at, |these| {
-        seen(&object, &status, these)
+        let seen = seen(&object, &status, these);
+        review(context.brake.limit, &seen, now)
     });
     let new = told(context, key, &object, status, &review, now);
     write_status(context, key, &api, &object, &new).await?;
@@ -247,18 +248,17 @@ fn judged<'d>(
     key: &Key,
     departing: &'d [Departing],
     at: Instant,
-    seen: impl Fn(&[&Departing]) -> Seen,
+    review: impl Fn(&[&Departing]) -> Review,
 ) -> (Review, Vec<&'d Departing>) {
-    let (limit, now) = (context.brake.limit, context.clock.now());
     let all: Vec<&Departing> = departing.iter().collect();
-    let review_of_all = review(limit, &seen(&all), now);
+    let review_of_all = review(&all);
     if !review_of_all.held.is_empty() {
         return (review_of_all, all);
     }
     let ripe = all.into_iter();
     let ripe = ripe.filter(|it| context.brake.is_ripe(key, &it.deletion.uid, at));
     let ripe: Vec<&Departing> = ripe.collect();
-    (review(limit, &seen(&ripe), now), ripe)
+    (review(&ripe), ripe)
 }
 
 fn verdicts(review: &Review, judged: &[&Departing]) -> Verdicts {

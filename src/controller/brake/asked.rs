@@ -91,8 +91,8 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn who_was_stopped_while_gathering_gathers_anew() {
+    /// How long it is gathered by a process that is stopped for so long once it has begun.
+    async fn gathered_despite(stop: Duration) -> Duration {
         let asked = Asked::default();
         asked.poke();
         let start = Instant::now();
@@ -102,28 +102,21 @@ mod tests {
         };
         let stopped = async {
             yield_now().await;
-            advance(GATHERED * 2).await;
+            advance(stop).await;
         };
-        let (gathered, ()) = tokio::join!(gathered, stopped);
+        tokio::join!(gathered, stopped).0
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_was_stopped_while_gathering_gathers_anew() {
+        let gathered = gathered_despite(GATHERED * 2).await;
         assert_eq!(gathered, GATHERED * 2 + GATHER);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_stop_counts_for_nothing_and_a_little_delay_counts() {
         for (late, expected) in [(GATHER * 9 / 10, GATHER * 19 / 10), (SLICE * 3, GATHER)] {
-            let asked = Asked::default();
-            asked.poke();
-            let start = Instant::now();
-            let gathered = async {
-                asked.gather().await;
-                start.elapsed()
-            };
-            let stopped = async {
-                yield_now().await;
-                advance(late).await;
-            };
-            let (gathered, ()) = tokio::join!(gathered, stopped);
-            assert_eq!(gathered, expected, "{late:?}");
+            assert_eq!(gathered_despite(late).await, expected, "{late:?}");
         }
     }
 

@@ -19,6 +19,8 @@ pub struct EntryMemory {
     pub refused_since: Option<Timestamp>,
     /// When the last publish whose outcome is unknown was sent.
     pub unanswered_publish: Option<Timestamp>,
+    /// When tokens were issued out of turn, by the history that was published last.
+    pub unscheduled: Vec<Timestamp>,
     /// When tokens were issued of late that could not be published and were revoked.
     pub vain: Vec<Timestamp>,
     /// Why the last of them could not be published.

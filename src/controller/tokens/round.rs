@@ -222,7 +222,12 @@ impl<'r, K: TokenHolder> Round<'r, K> {
     pub(super) fn published(&mut self, metadata: ObjectMeta, recorded: Recorded, now: Timestamp) {
         self.wrote(metadata, recorded);
         self.sight.published = Some(now);
-        self.remember(|memory| memory.vain_because = None);
+        let history = self.sight.seen.history();
+        let unscheduled = history.map(|history| history.unscheduled.clone());
+        self.remember(|memory| {
+            memory.vain_because = None;
+            memory.unscheduled = unscheduled.unwrap_or_default();
+        });
         self.checked(Check::Works);
     }
 

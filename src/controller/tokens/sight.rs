@@ -101,7 +101,9 @@ fn observed<K: Reconciled>(
 ) -> Observed {
     let memory = pass.context.memory.entry(&pass.key(), entry.name);
     let leading_since = leading_since(pass, backend);
-    let looked = memory.listed.unwrap_or(leading_since);
+    // Nothing was seen in the future: the clock went back since.
+    let now = backend.client.backend_now();
+    let looked = memory.listed.map_or(leading_since, |last| last.min(now));
     Observed {
         naming: entry.dressing.naming.clone(),
         secret_name: None,
@@ -112,7 +114,8 @@ fn observed<K: Reconciled>(
         listed_at: None,
         check: None,
         consumers: None,
-        refused_since: memory.refused_since,
+        refused_since: memory.refused_since.map(|since| since.min(now)),
+        unscheduled: memory.unscheduled,
         vain: memory.vain,
         requests: entry.requests.clone(),
         rights: entry.rights.clone(),

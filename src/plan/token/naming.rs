@@ -36,6 +36,24 @@ impl Naming {
         }
     }
 
+    /// How a Secret of this name with a token of this generation was called by the spec of its time.
+    #[must_use]
+    pub fn of(name: &str, generation: i64) -> Self {
+        match name.strip_suffix(&format!("-g{generation}")) {
+            Some(base) => Self::Versioned(base.to_owned()),
+            None => Self::Fixed(name.to_owned()),
+        }
+    }
+
+    /// What the Secret is called in which a token is published after one of this generation.
+    #[must_use]
+    pub fn after(&self, generation: i64) -> String {
+        match self {
+            Self::Fixed(name) => name.clone(),
+            Self::Versioned(base) => format!("{base}-g{}", generation.saturating_add(1)),
+        }
+    }
+
     /// The name that the spec gives.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -76,9 +94,6 @@ impl Observed {
     /// What the Secret is called that the next token is published in.
     #[must_use]
     pub fn target(&self) -> String {
-        let Naming::Versioned(base) = &self.naming else {
-            return self.naming.name().to_owned();
-        };
         let name = self.secret_name.as_deref();
         let numbers = [
             name.and_then(|name| self.naming.number(name)),
@@ -86,6 +101,6 @@ impl Observed {
             self.recorded.as_ref().map(|recorded| recorded.generation),
         ];
         let before = numbers.into_iter().flatten().max().unwrap_or(0);
-        format!("{base}-g{}", before.saturating_add(1))
+        self.naming.after(before)
     }
 }

@@ -28,6 +28,8 @@ pub struct Observed {
     pub consumers: Option<Vec<Consumer>>,
     /// When the Secret's value was first refused, if it never worked since.
     pub refused_since: Option<Timestamp>,
+    /// When tokens were issued out of turn by the last publish that this process saw answered.
+    pub unscheduled: Vec<Timestamp>,
     /// When tokens were issued that could not be published and were revoked, as far as this process knows.
     pub vain: Vec<Timestamp>,
     /// What the object's annotations ask for.

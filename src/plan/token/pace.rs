@@ -21,7 +21,7 @@ const LOOP: usize = 6;
 
 /// When the latest tokens were issued out of turn: those that the history counts, and those that were never published,
 /// whether the history or only this process knows of them.
-/// A Secret that is gone took its history along: then all that the backend lists count.
+/// A Secret that is gone took its history along: then all count that the backend lists or this process has published.
 pub(super) fn issues(seen: &Observed, now: Timestamp) -> Vec<Timestamp> {
     let history = seen.history();
     let counted = history.into_iter().flat_map(|history| &history.unscheduled);
@@ -30,12 +30,16 @@ pub(super) fn issues(seen: &Observed, now: Timestamp) -> Vec<Timestamp> {
     let vain = vain.map(|retired| retired.issued);
     let unknown = retire::unlisted(seen).map(|listed| listed.issued);
     let all = counted.copied().chain(vain).chain(unknown);
-    within_window(all.chain(seen.vain.iter().copied()).collect(), now)
+    let known = seen.unscheduled.iter().chain(&seen.vain);
+    within_window(all.chain(known.copied()), now)
 }
 
-/// The latest of them that still count.
-fn within_window(mut issues: Vec<Timestamp>, now: Timestamp) -> Vec<Timestamp> {
-    issues.retain(|issued| after(*issued, WINDOW) > now);
+/// The latest of them that still count. Nothing was issued in the future: the clock went back since.
+fn within_window(issues: impl Iterator<Item = Timestamp>, now: Timestamp) -> Vec<Timestamp> {
+    let issues = issues.map(|issued| issued.min(now));
+    let mut issues: Vec<Timestamp> = issues
+        .filter(|issued| after(*issued, WINDOW) > now)
+        .collect();
     issues.sort_unstable();
     issues.dedup();
     issues.split_off(issues.len().saturating_sub(LOOP))
@@ -60,7 +64,7 @@ pub(super) fn is_in_turn(reason: Reason, seen: &Observed, pace: Pace) -> bool {
 pub(super) fn hold(seen: &Observed, cause: Cause, pace: Pace, now: Timestamp) -> Option<Hold> {
     let on_schedule = due::is_scheduled(cause.reason) && is_in_turn(cause.reason, seen, pace);
     let issues = if on_schedule || cause.reason == Reason::Compromised {
-        within_window(seen.vain.clone(), now)
+        within_window(seen.vain.iter().copied(), now)
     } else {
         issues(seen, now)
     };
@@ -94,8 +98,6 @@ fn allowed(issues: &[Timestamp], pace: Pace) -> Timestamp {
     let Some(last) = issues.last().filter(|_| issues.len() >= FREE) else {
         return Timestamp::MIN;
     };
-    let doublings = u32::try_from(issues.len() - FREE)
-        .unwrap_or(u32::MAX)
-        .min(4);
+    let doublings = issues.len().min(LOOP) - FREE;
     after(*last, pace.saturating_mul(1 << doublings))
 }

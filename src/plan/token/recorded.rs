@@ -56,10 +56,11 @@ impl Recorded {
         let old = seen.recorded.clone().unwrap_or_default();
         // A Secret that the status did not know may have been written by anyone: a new history begins.
         let since = old.history_since.filter(|_| seen.is_accepted());
-        // A Secret that was read back as it was written does not tell what was retired before.
+        // A Secret that was read back as it was written does not tell what was retired before; nor does one that somebody
+        // wrote: any of its tokens may have been in it meanwhile.
         let before = seen
             .history()
-            .filter(|there| there.current.id != history.current.id);
+            .filter(|there| seen.is_accepted() && there.current.id != history.current.id);
         Self {
             generation: history.current.generation,
             secret_name: name,

@@ -13,7 +13,8 @@ use crate::iam::model::TokenId;
 pub(super) enum Verdict {
     /// It is to be revoked now.
     Revoke,
-    /// It may still be needed; look again then. `in_use` = it was used after the overlap's minimum.
+    /// It may still be needed; look again then. `in_use` = its last use, if that was after it had been replaced and the
+    /// overlap's minimum is over.
     Keep {
         until: Timestamp,
         in_use: Option<Timestamp>,
@@ -90,7 +91,7 @@ pub(super) fn judge(
     match quiet.filter(|quiet| *quiet > as_of && now < overlap.latest) {
         Some(quiet) => Verdict::Keep {
             until: quiet.max(after(now, AGAIN)).min(overlap.latest),
-            in_use: last_used,
+            in_use: last_used.filter(|used| *used > retired.retired),
         },
         None => Verdict::Revoke,
     }

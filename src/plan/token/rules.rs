@@ -191,7 +191,7 @@ fn replace(
     now: Timestamp,
 ) -> Result<Issue, Hold> {
     let hold = withheld(seen, cause)
-        .or_else(|| overlap_in_progress(policy, seen, cause))
+        .or_else(|| overlap_in_progress(policy, seen, cause, now))
         .or_else(|| pace::hold(seen, cause, pace, now));
     match hold {
         Some(hold) => Err(hold),
@@ -217,20 +217,30 @@ fn withheld(seen: &Observed, cause: Cause) -> Option<Hold> {
     })
 }
 
-/// Two live tokens are the most: what can wait does, until the overlap before has ended.
-fn overlap_in_progress(policy: &Policy, seen: &Observed, cause: Cause) -> Option<Hold> {
+/// Two live tokens are the most: what can wait does, until the overlap before has ended, or the token is about to expire.
+fn overlap_in_progress(
+    policy: &Policy,
+    seen: &Observed,
+    cause: Cause,
+    now: Timestamp,
+) -> Option<Hold> {
     if cause.urgency == Urgency::Urgent {
         return None;
     }
+    let schedule = seen
+        .current()
+        .map(|current| schedule(policy, current, seen.expires(), &seen.seed, now));
+    let deadline = schedule.and_then(|schedule| schedule.deadline);
+    let deadline = deadline.unwrap_or(Timestamp::MAX);
     let pending = retire::pending(seen).into_iter();
     let overlaps = pending.filter(|retired| retired.end == End::Overlap);
     let until = overlaps
         .map(|retired| retire::overlap(policy, seen, retired).latest)
         .max()?;
-    Some(Hold {
+    (now < deadline).then_some(Hold {
         reason: Reason::OverlapInProgress,
         wanted: Some(cause),
-        until: Some(until),
+        until: Some(until.min(deadline)),
     })
 }
 

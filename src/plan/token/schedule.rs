@@ -24,6 +24,8 @@ pub struct Schedule {
     pub fit: Fit,
     /// When it expires; `None` = never.
     pub expires: Option<Timestamp>,
+    /// From when on its replacement waits for nothing that can wait itself: soon it expires.
+    pub deadline: Option<Timestamp>,
     /// Whether less validity was granted than was asked for.
     pub capped: bool,
 }
@@ -81,6 +83,7 @@ pub fn schedule(
     let rule = rules.reduce(Rule::sooner);
     let placed = rule.map(|rule| place(policy, rule, expires, spread, now));
     Schedule {
+        deadline: by_expiry.map(|rule| rule.deadline),
         due: placed.map(|(due, _)| due),
         fit: placed.map_or(Fit::Free, |(_, fit)| fit),
         expires,

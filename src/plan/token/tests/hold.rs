@@ -15,6 +15,32 @@ fn a_rotation_waits_for_the_overlap_before_to_end() {
     assert_eq!(plan.hold.unwrap().until, Some(START + HOUR * 24));
 }
 
+/// A token of an hour behind one that works for a day: the spec was another when that was replaced.
+#[test]
+fn a_rotation_does_not_wait_for_the_token_to_die() {
+    let mut seen = rotated();
+    let current = &mut edit(&mut seen).current;
+    current.expires = Some(START + HOUR);
+    current.asked = Some(3600);
+    for listed in seen.listed.iter_mut().flatten() {
+        listed.expires = Some(START + HOUR).filter(|_| listed.generation == 2);
+    }
+    seen.requests.rotate = Some("a".into());
+    let mut policy = policy(json!({"lifetime": "1h"}));
+    (policy.overlap.min, policy.overlap.max) = (HOUR * 24, HOUR * 24);
+    let decide = |minute| plan(&policy, &seen, MINUTE, START + MINUTE * minute);
+    let held = decide(10).hold.unwrap();
+    assert_eq!(held.reason, Reason::OverlapInProgress);
+    let until = held.until.unwrap();
+    assert_eq!(
+        until,
+        START + MINUTE * 50,
+        "half of the time in which it is due"
+    );
+    assert!(decide(49).step.is_none());
+    assert_eq!(issued(&decide(50)).reason, Reason::RotateRequested);
+}
+
 #[test]
 fn a_repair_does_not_wait_for_an_overlap() {
     let mut seen = rotated();
@@ -183,4 +209,31 @@ fn a_backend_that_grants_seconds_makes_no_storm() {
     let due = decide(&seen, START).schedule.unwrap().due.unwrap();
     let plan = decide(&seen, due);
     assert_eq!(held(&plan), (Reason::NotDue, Some(Reason::Rotated)));
+}
+
+#[test]
+fn what_a_lost_history_counted_is_remembered() {
+    let mut seen = steady();
+    seen.secret = SecretSeen::Absent;
+    seen.listed = Some(Vec::new());
+    seen.unscheduled = [0, 1, 2].map(|minute| START + MINUTE * minute).to_vec();
+    let now = START + MINUTE * 2;
+    let plan = decide(&seen, now);
+    assert_eq!(held(&plan), (Reason::NotDue, Some(Reason::SecretMissing)));
+    assert_eq!(plan.hold.unwrap().until, Some(now + MINUTE));
+}
+
+#[test]
+fn a_clock_that_went_back_holds_nothing_back_for_longer() {
+    let mut seen = after_issues(&[600, 601, 602, 603]);
+    let plan = decide(&seen, START);
+    assert_eq!(issued(&plan).reason, Reason::RotateRequested);
+    assert_eq!(
+        issued(&plan).unscheduled,
+        [START, START],
+        "counted as of now"
+    );
+    edit(&mut seen).unscheduled = vec![START - MINUTE, START, START + MINUTE];
+    let plan = decide(&seen, START);
+    assert_eq!(issued(&plan).unscheduled, [START - MINUTE, START, START]);
 }

@@ -117,6 +117,7 @@ fn steady() -> Observed {
         check: None,
         consumers: None,
         refused_since: None,
+        unscheduled: Vec::new(),
         vain: Vec::new(),
         requests: Requests::default(),
         rights: None,

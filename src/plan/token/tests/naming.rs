@@ -139,3 +139,16 @@ fn a_history_of_numbers_that_we_do_not_write_is_none() {
     absurd.current.generation = 0;
     assert_eq!(parse(&absurd), None);
 }
+
+#[test]
+fn a_name_tells_how_it_was_made() {
+    let fixed = Naming::Fixed("ci".into());
+    assert_eq!(Naming::of("ci", 7), fixed);
+    let versioned = Naming::Versioned("ci".into());
+    assert_eq!(Naming::of("ci-g7", 7), versioned);
+    assert_eq!(Naming::of("ci-g7", 8), Naming::Fixed("ci-g7".into()));
+    assert_eq!(
+        (fixed.after(7), versioned.after(7)),
+        ("ci".into(), "ci-g8".into())
+    );
+}

@@ -142,6 +142,21 @@ fn what_is_replaced_a_second_time_has_a_whole_overlap_again() {
     live(policy(json!({"lifetime": "1h"})), &acts).settle();
 }
 
+/// Somebody brings a replaced token back and takes it away again while nobody looks, and the one after it is dead.
+#[test]
+fn what_was_in_the_secret_unseen_has_a_whole_overlap_again() {
+    let acts = [
+        Act::Pass(None, List::Whole),
+        Act::Rotate,
+        Act::Pass(None, List::Whole),
+        Act::Advance(1),
+        Act::RevokeCurrent,
+        Act::Restore(4),
+        Act::Restore(2),
+    ];
+    live(policy(json!({"lifetime": "1h"})), &acts).settle();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
@@ -185,4 +200,30 @@ proptest! {
             world.now = next;
         }
     }
+
+    /// Nor if the spec becomes another: what was issued by the one before may outlive its successor.
+    #[test]
+    fn a_change_of_the_spec_makes_no_gap(
+        before in policies(), after in prop_oneof![policies(), Just(slow_to_leave())],
+        (early, late) in (1usize..6, 1usize..60),
+    ) {
+        let mut world = World::new(before);
+        for round in 0..early + late {
+            if round == early {
+                world.policy = after.clone();
+            }
+            let plan = world.pass(None, List::Whole).unwrap();
+            prop_assert!(world.served().is_some());
+            let Some(next) = plan.next else { break };
+            world.now = next - SignedDuration::from_millis(1);
+            prop_assert!(world.served().is_some(), "a gap before {}", next);
+            world.now = next;
+        }
+    }
+}
+
+/// What it replaces works for longer than it lives itself.
+fn slow_to_leave() -> Policy {
+    let overlap = json!({"min": "2h", "max": "5h"});
+    policy(json!({"lifetime": "1h", "rotation": {"overlap": overlap}}))
 }

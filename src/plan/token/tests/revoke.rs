@@ -43,6 +43,18 @@ fn a_token_in_use_is_kept_until_it_is_quiet_and_told_of() {
 }
 
 #[test]
+fn a_use_before_it_was_replaced_keeps_it_and_is_told_to_nobody() {
+    let mut slow = policy(json!({"lifetime": "90h"}));
+    slow.overlap.quiet = HOUR * 2;
+    let seen = used(rotated(), START - SignedDuration::from_secs(1));
+    let plan = plan(&slow, &seen, MINUTE, START + HOUR);
+    assert_eq!((revoked(&plan), plan.in_use.as_ref()), (None, None));
+    let seen = used(seen, START + SignedDuration::from_secs(1));
+    let plan = super::plan(&slow, &seen, MINUTE, START + HOUR);
+    assert!(plan.in_use.is_some());
+}
+
+#[test]
 fn a_list_tells_nothing_of_uses_after_it_was_asked_for() {
     let mut seen = used(rotated(), START + MINUTE * 50);
     seen.listed_at = Some(START + MINUTE * 64);

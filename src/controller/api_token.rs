@@ -104,6 +104,11 @@ impl Kind for ApiToken {
                 run_out(pass, backend).await?;
                 return Err(refused.into());
             }
+            Err(Stop::Blocked(missing)) => {
+                // Whoever its owner is: no compromised token lives on.
+                Self::condemn(pass, backend).await?;
+                return Err(missing.into());
+            }
             owner => owner?,
         };
         pass.status.owner_id = Some(id(&owner).to_owned());

@@ -99,7 +99,14 @@ impl Kind for ServiceAccount {
         if there.is_err() {
             quota::stand_back(pass);
         }
-        let (id, age) = there?;
+        let (id, age) = match there {
+            Err(Stop::Blocked(blocked)) => {
+                // Whatever is the matter with the account: no compromised token lives on.
+                Self::condemn(pass, backend).await?;
+                return Err(blocked.into());
+            }
+            there => there?,
+        };
         let entitled = wanted.entitled(pass, backend);
         let described = match wanted.refusal() {
             Some(_) => Ok(()),

@@ -275,6 +275,28 @@ async fn two_objects_that_want_one_name_do_not_share_it() {
 }
 
 #[tokio::test]
+async fn whoever_lost_an_account_to_another_object_takes_its_tokens_along() {
+    let scene = Scene::with(adopting()).await;
+    let spec = |policy: &str| {
+        json!({
+            "accountName": scene.unique("a"), "adoptionPolicy": policy,
+            "tokens": [{"name": "default", "lifetime": "10h"}],
+        })
+    };
+    scene.apply("ServiceAccount", "one", spec("Never")).await;
+    let id = scene.id("ksa", "one").await;
+    let first = scene.value("one-default").await;
+    scene.apply("ServiceAccount", "two", spec("TakeOver")).await;
+    assert_eq!(scene.id("ksa", "two").await, id);
+    let second = scene.value("two-default").await;
+    scene.complaint("ksa", "one", "NameConflict").await;
+    scene.delete("ksa", "one").await;
+    assert!(!scene.works(&first).await, "it is in no Secret any more");
+    assert!(scene.works(&second).await);
+    scene.has_tokens(&id, 1).await;
+}
+
+#[tokio::test]
 async fn what_another_cluster_took_over_is_not_fought_for() {
     let scene = Scene::swept().await;
     apply(&scene, "Never").await;

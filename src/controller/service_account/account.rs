@@ -13,6 +13,7 @@ use crate::controller::outcome::{Blocked, Stop};
 use crate::controller::resolve::itself;
 use crate::iam::client::{self, Account, AccountSpec, Owner};
 use crate::iam::model::PrincipalId;
+use crate::plan::claim::Obstacle;
 use crate::plan::standing::{Candidate, Seen, Standing};
 
 /// Whether the account can have tokens already.
@@ -330,9 +331,15 @@ pub(super) async fn remove(pass: &mut Pass<ServiceAccount>, backend: &Backend) -
     let name = name(pass, backend);
     refresh(pass, backend, &name).await?;
     let seen = observe(pass, backend, &name).await?;
-    let Ok(Standing::Keep(account)) = plan(pass, backend, &name, seen) else {
-        // Somebody else's, or gone: our grants go all the same.
-        return grants::remove_all(pass, backend).await;
+    let known = seen.known.as_ref().map(|known| known.it.id.clone());
+    let account = match plan(pass, backend, &name, seen) {
+        Ok(Standing::Keep(account)) => account,
+        // Somebody else's, or gone: what we granted goes all the same.
+        Ok(Standing::Refuse(Obstacle::OtherObject)) => {
+            leave(pass, backend, known).await?;
+            return grants::remove_all(pass, backend).await;
+        }
+        _ => return grants::remove_all(pass, backend).await,
     };
     let id = &account.id;
     if pass.status.id.as_ref() != Some(&id.0) {
@@ -350,6 +357,19 @@ pub(super) async fn remove(pass: &mut Pass<ServiceAccount>, backend: &Backend) -
     backend.client.delete_account(id).await?;
     forget(backend, id);
     Ok(())
+}
+
+/// Revokes our tokens of an account that another object of this cluster has taken over. Those of one that went to another
+/// cluster are left: where it moved with its objects, they are that cluster's by now.
+async fn leave(
+    pass: &Pass<ServiceAccount>,
+    backend: &Backend,
+    known: Option<PrincipalId>,
+) -> Result<(), Stop> {
+    match known {
+        Some(id) => super::tokens::revoke_all(pass, backend, Owner::Account(id)).await,
+        None => Ok(()),
+    }
 }
 
 /// Looks at the accounts in question as they are now: the lists may show what is gone.

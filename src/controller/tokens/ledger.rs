@@ -87,6 +87,13 @@ impl Ledger {
         self.tokens().iter().find(|token| token.id == *id)
     }
 
+    /// Whether the list shows a token without the mark of this entry.
+    #[must_use]
+    pub fn is_of_another<K: Reconciled>(&self, pass: &Pass<K>, entry: &str, id: &TokenId) -> bool {
+        let mark = |token| our_mark(pass, token).is_some_and(|(of, _)| of == entry);
+        self.find(id).is_some_and(|token| !mark(token))
+    }
+
     /// Takes a token out that we have just revoked.
     pub fn remove(&mut self, id: &TokenId) {
         if let Some(listing) = &mut self.listing {

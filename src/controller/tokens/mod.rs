@@ -33,6 +33,7 @@ pub use removal::{Ending, condemn, ending, entries_of_secrets, remove, revoke_al
 pub use rights::rights;
 pub use sight::next_look;
 
+use self::removal::Displaced;
 use self::round::Round;
 use super::backend::Backend;
 use super::kind::{Pass, Reconciled};
@@ -116,8 +117,29 @@ pub async fn keep<K: TokenHolder>(
 ) -> Result<(), Stop> {
     match entry.activity {
         Activity::Refused => run_out::run_out(pass, backend, ledger, entry).await,
-        Activity::Active | Activity::Suspended => keep_up(pass, backend, ledger, &entry).await,
+        Activity::Active | Activity::Suspended => match removal::displaced(pass, &entry).await? {
+            Some(displaced) => stay(pass, backend, ledger, entry, &displaced).await,
+            None => keep_up(pass, backend, ledger, &entry).await,
+        },
     }
+}
+
+/// Keeps the token in the Secret that it has, while another's has the name that the spec wants.
+async fn stay<K: TokenHolder>(
+    pass: &mut Pass<K>,
+    backend: &Backend,
+    ledger: &mut Ledger,
+    entry: Entry<'_>,
+    displaced: &Displaced,
+) -> Result<(), Stop> {
+    let told = report::conflict(&entry.label(), &displaced.wanted);
+    pass.findings.extend(told);
+    report::look_again(pass);
+    let dressing = Dressing {
+        naming: &displaced.naming,
+        ..entry.dressing
+    };
+    keep_up(pass, backend, ledger, &Entry { dressing, ..entry }).await
 }
 
 /// Keeps the token in its Secret, and deletes what it left.

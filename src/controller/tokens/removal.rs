@@ -98,8 +98,13 @@ pub(super) async fn finish<K: TokenHolder>(
     ledger: &mut Ledger,
     entry: &str,
 ) -> Result<(), Stop> {
-    for token in ledger.of_entry(pass, entry).unwrap_or_default() {
-        revoke(pass, backend, ledger, &token.id).await?;
+    let listed = ledger.of_entry(pass, entry).unwrap_or_default();
+    let listed: Vec<TokenId> = listed.into_iter().map(|token| token.id).collect();
+    for id in &listed {
+        revoke(pass, backend, ledger, id).await?;
+    }
+    for id in told(K::token(&pass.status, entry), &listed) {
+        revoke(pass, backend, ledger, &id).await?;
     }
     for secret in secrets_now(pass, entry).await? {
         delete(pass, entry, &secret).await?;
@@ -107,6 +112,15 @@ pub(super) async fn finish<K: TokenHolder>(
     K::drop_token(&mut pass.status, entry);
     pass.context.memory.forget_entry(&pass.key(), entry);
     Ok(())
+}
+
+/// The tokens that the status tells of besides these: a list may lack some that are alive.
+fn told(status: Option<&TokenStatus>, besides: &[TokenId]) -> Vec<TokenId> {
+    let retired = status.into_iter().flat_map(|status| &status.retired);
+    let current = status.and_then(|status| status.id.as_ref());
+    let ids = retired.map(|retired| &retired.id).chain(current);
+    let ids = ids.map(|id| TokenId(id.clone()));
+    ids.filter(|id| !besides.contains(id)).collect()
 }
 
 /// How an entry's tokens end, by the value of the annotation that declares them compromised.
@@ -138,8 +152,8 @@ fn leaving(status: Option<&TokenStatus>) -> Option<Timestamp> {
         .max()
 }
 
-/// The status of an entry that is leaving: it has no current token any more. What was acted on stays known, and which
-/// Secret it had: somebody may take its labels off.
+/// The status of an entry that is leaving: it has no current token any more, and the one that it had ends with the others,
+/// also where a list lacks it. What was acted on stays known, and which Secret it had: somebody may take its labels off.
 fn retired(
     old: Option<&TokenStatus>,
     tokens: &[Listed],
@@ -154,12 +168,24 @@ fn retired(
         expiration_time: token.expires.map(record::time),
         last_used_time: None,
     });
+    let is_listed = |id: &String| tokens.iter().any(|token| token.id.0 == *id);
+    let lacking = old.and_then(|old| {
+        let id = old.id.clone().filter(|id| !is_listed(id))?;
+        Some(RetiredToken {
+            id,
+            generation: old.generation,
+            retired_time: Some(record::time(now)),
+            revoke_after_time: Some(record::time(end)),
+            expiration_time: old.expiration_time.clone(),
+            last_used_time: None,
+        })
+    });
     let known = old.map(|old| old.generation);
     let generations = tokens.iter().map(|token| token.generation).chain(known);
     TokenStatus {
         generation: generations.max().unwrap_or_default(),
         secret_name: old.and_then(|old| old.secret_name.clone()),
-        retired: retired.collect(),
+        retired: retired.chain(lacking).collect(),
         handled_rotate_request: old.and_then(|old| old.handled_rotate_request.clone()),
         handled_compromised: old.and_then(|old| old.handled_compromised.clone()),
         compromised_generation: old.map_or(0, |old| old.compromised_generation),
@@ -278,6 +304,39 @@ pub(super) async fn met_secret<K: TokenHolder>(
     Ok(None)
 }
 
+/// An entry whose Secret is not called as the spec wants, while another's has that name.
+#[derive(Debug)]
+pub(super) struct Displaced {
+    /// The name that the spec wants.
+    pub(super) wanted: String,
+    /// How the Secret that holds its token was called by the spec before.
+    pub(super) naming: Naming,
+}
+
+/// Whether another's Secret keeps an entry from the name that the spec wants.
+pub(super) async fn displaced<K: TokenHolder>(
+    pass: &Pass<K>,
+    entry: &Entry<'_>,
+) -> Result<Option<Displaced>, Error> {
+    let naming = entry.dressing.naming;
+    let status = K::token(&pass.status, entry.name);
+    let generation = status.map_or(0, |status| status.generation);
+    let Some(holds) = named(status).filter(|name| naming.number(name).is_none()) else {
+        return Ok(None);
+    };
+    let wanted = naming.after(generation);
+    let look = async |name: &str| {
+        let metadata = secret::metadata(&pass.context, pass.namespace(), name).await?;
+        Ok::<_, Error>(sight::secret(pass, entry, metadata.as_ref()))
+    };
+    let is_displaced = matches!(look(&wanted).await?, SecretSeen::Foreign)
+        && matches!(look(holds).await?, SecretSeen::Ours { .. });
+    Ok(is_displaced.then(|| Displaced {
+        wanted,
+        naming: Naming::of(holds, generation),
+    }))
+}
+
 /// The Secret that a status names.
 fn named(status: Option<&TokenStatus>) -> Option<&str> {
     status?.secret_name.as_deref()
@@ -349,6 +408,7 @@ mod tests {
     #[test]
     fn an_entry_that_leaves_keeps_its_number_and_what_was_acted_on() {
         let old = TokenStatus {
+            id: Some("t7".to_owned()),
             generation: 7,
             secret_name: Some("ci".to_owned()),
             handled_compromised: Some("leaked".to_owned()),
@@ -357,6 +417,10 @@ mod tests {
         let now = Timestamp::UNIX_EPOCH;
         let status = retired(Some(&old), &[], now, now);
         assert_eq!(status.generation, 7, "also where a list lacks its token");
+        assert_eq!(leaving(Some(&status)), Some(now), "and that ends in time");
+        assert_eq!(told(Some(&status), &[]), [TokenId("t7".to_owned())]);
+        let listed = [TokenId("t7".to_owned())];
+        assert_eq!(told(Some(&status), &listed), []);
         assert_eq!(status.secret_name, old.secret_name);
         assert_eq!(status.handled_compromised, old.handled_compromised);
     }

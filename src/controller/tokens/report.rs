@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::TokenHolder;
 use super::round::Round;
 use crate::api::condition::{self, ConditionType, Finding, Reason};
+use crate::controller::kind::{Pass, Reconciled};
 use crate::controller::status;
 use crate::plan::token::{Fit, Hold, InUse, Plan, Successor, Urgency};
 
@@ -20,11 +21,7 @@ impl<K: TokenHolder> Round<'_, K> {
             .hold
             .is_some_and(|hold| hold.reason == Reason::SecretConflict)
         {
-            // No watch shows Secrets that are not ours.
-            let now = self.pass.context.clock.now();
-            let pause = SignedDuration::try_from(self.pass.context.recheck());
-            let next = pause.ok().and_then(|pause| now.checked_add(pause).ok());
-            self.pass.wake_at(next.unwrap_or(now));
+            look_again(self.pass);
         }
         let label = self.entry.label();
         let secret = self.told_secret();
@@ -79,6 +76,28 @@ impl<K: TokenHolder> Round<'_, K> {
             self.tell_issued(Reason::Issued, &message);
         }
     }
+}
+
+/// No watch shows Secrets that are not ours.
+pub(super) fn look_again<K: Reconciled>(pass: &mut Pass<K>) {
+    let now = pass.context.clock.now();
+    let pause = SignedDuration::try_from(pass.context.recheck());
+    let next = pause.ok().and_then(|pause| now.checked_add(pause).ok());
+    pass.wake_at(next.unwrap_or(now));
+}
+
+/// What it means that another's Secret has the name that is wanted.
+pub(super) fn conflict(label: &str, secret: &str) -> [Finding; 3] {
+    let message = format!(
+        "Secret {secret} exists and is not ours: delete it, or name another one in secret.name of {label}; looked at again \
+         within minutes, and at once when this object changes"
+    );
+    let finding = |kind, holds| Finding::new(kind, holds, Reason::SecretConflict, message.as_str());
+    [
+        finding(ConditionType::Ready, false),
+        finding(ConditionType::Synced, false),
+        finding(ConditionType::Stalled, true),
+    ]
 }
 
 /// Whether it is held back because too many tokens were issued before.
@@ -136,16 +155,11 @@ fn held(hold: Hold, label: &str, secret: &str, plan: &Plan) -> Vec<Finding> {
         |message: &str| is_urgent.then(|| finding(ConditionType::Ready, false, message));
     match reason {
         Reason::SecretConflict => {
-            let message = format!(
-                "Secret {secret} exists and is not ours: delete it, or name another one in secret.name of {label}; looked \
-                 at again within minutes, and at once when this object changes"
-            );
             // The token in the Secret before may work on.
             let is_ready = hold.wanted.is_some() && !is_urgent;
-            let ready = (!is_ready).then(|| finding(ConditionType::Ready, false, &message));
-            let synced = finding(ConditionType::Synced, false, &message);
-            let stalled = finding(ConditionType::Stalled, true, &message);
-            ready.into_iter().chain([synced, stalled]).collect()
+            let told = conflict(label, secret).into_iter();
+            told.filter(|it| !is_ready || it.kind != ConditionType::Ready)
+                .collect()
         }
         Reason::IssueLoop => {
             let message = format!(

@@ -1,6 +1,6 @@
 //! Revokes tokens: those that the history names after one more look at the Secret, and those that nobody ever held.
 
-use tracing::info;
+use tracing::{info, warn};
 
 use super::TokenHolder;
 use super::round::Round;
@@ -12,7 +12,8 @@ use crate::plan::token::End;
 
 impl<K: TokenHolder> Round<'_, K> {
     /// Revokes a token that the history names, if the Secret as it is right now still is what the decision was made
-    /// from. If it changed, the next plan is made from what it is now.
+    /// from. If it changed, the next plan is made from what it is now. Whoever may write the Secret can write any id into
+    /// its history: what does not carry the entry's mark is never touched.
     pub(super) async fn revoke(&mut self, id: &TokenId, end: End) -> Result<(), Stop> {
         let before = self.sight.seen.version().map(str::to_owned);
         self.read_metadata().await?;
@@ -23,10 +24,15 @@ impl<K: TokenHolder> Round<'_, K> {
         if !is_named || seen.version() != before.as_deref() {
             return Ok(());
         }
-        self.revoke_token(id).await?;
+        if self.ledger.is_of_another(self.pass, self.entry.name, id) {
+            let key = self.pass.key();
+            warn!(object = %key, token = %id, "the history names a token that is not this entry's: it is left alone");
+        } else {
+            self.revoke_token(id).await?;
+            self.tell(id, end).await;
+        }
         let seen = &mut self.sight.seen;
         seen.recorded = seen.recorded.as_ref().map(|recorded| recorded.revoked(id));
-        self.tell(id, end).await;
         Ok(())
     }
 

@@ -1,14 +1,12 @@
 //! An operator that is killed between any two requests loses nothing and doubles nothing.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::http::Method;
 use serde_json::{Value, json};
 
 use super::{entry_of, same};
-use crate::crashes::{behind_gate, hold};
-use crate::gate::Verdict;
+use crate::crashes::{behind_gate, hold, hold_second_token};
 use crate::scene::Scene;
 
 async fn kill(scene: &Scene) {
@@ -139,12 +137,7 @@ async fn killed_before_it_wrote_down_what_it_published() {
     // The history is known since a whole second.
     scene.advance(Duration::from_secs(2));
     // The status of both is written once the second has its answer.
-    let made = AtomicUsize::new(0);
-    gate.rule(move |method, path| {
-        let is_issue = *method == Method::POST && path.ends_with("/api-tokens");
-        let is_second = is_issue && made.fetch_add(1, Ordering::SeqCst) == 1;
-        Verdict::when(is_second, Verdict::Hold)
-    });
+    hold_second_token(&gate);
     scene.order("ksa", "ci", "rotate-requested-at", "1").await;
     let new = scene.other_value("ci-default", &old).await;
     scene.has_tokens(&id, 4).await;

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use kestra_iam_operator::iam::client::Owner;
 use kestra_iam_operator::iam::model::TokenValue;
 use serde_json::{Value, json};
 
+use super::owners::by_hand;
 use super::{brisk, encoded, patient, same};
 use crate::scene::{Scene, find};
 use crate::world::World;
@@ -77,6 +79,39 @@ async fn a_broken_history_costs_a_token_and_nobody_the_old_one() {
     let broken = json!({"metadata": {"annotations": {"kestra-iam.dev/history": "{broken"}}});
     scene.patch("secret", "ci-default", broken).await;
     replaced(&scene, &id, &old, "SecretTampered").await;
+}
+
+/// Whoever may write Secrets of the namespace gets no token of others revoked.
+#[tokio::test]
+async fn a_history_that_names_a_token_of_others_does_not_end_it() {
+    let (_turn, scene) = Scene::private().await;
+    let id = scene.account("ci", json!([patient("default")])).await;
+    let owner = Owner::Account(id.as_str().into());
+    let theirs = scene.backend.issue_token(&owner, &by_hand()).await.unwrap();
+    let ours = scene.value("ci-default").await;
+    let secret = scene.get("secret", "ci-default").await.unwrap();
+    let history = &secret["metadata"]["annotations"]["kestra-iam.dev/history"];
+    let mut history: Value = serde_json::from_str(history.as_str().unwrap()).unwrap();
+    // As if it were the entry's own.
+    history["current"]["id"] = json!(theirs.id);
+    history["current"]["prefix"] = Value::Null;
+    let forged = json!({
+        "metadata": {"annotations": {"kestra-iam.dev/history": history.to_string()}},
+        "data": {"token": encoded(theirs.full_token.expose())},
+    });
+    scene.patch("secret", "ci-default", forged).await;
+    // The one that is not in it any more comes to its end.
+    let is_ending = |entry: &Value| entry["retired"].is_array();
+    scene.entry("ci", "default", "is ending", is_ending).await;
+    scene.advance(Duration::from_mins(20));
+    scene.has_tokens(&id, 1).await;
+    scene.order("ksa", "ci", "rotate-requested-at", "1").await;
+    let next = scene.other_value("ci-default", &theirs.full_token).await;
+    assert!(!same(&next, &ours));
+    scene.advance(Duration::from_mins(20));
+    scene.has_tokens(&id, 2).await;
+    assert!(!scene.works(&ours).await);
+    assert!(scene.works(&theirs.full_token).await, "not ours");
 }
 
 #[tokio::test]

@@ -105,6 +105,42 @@ async fn an_entry_that_comes_back_in_time_keeps_its_token() {
 }
 
 #[tokio::test]
+async fn entries_that_swap_their_secrets_keep_what_they_have() {
+    let (_turn, scene) = Scene::private().await;
+    let named = |entry: &str, secret: &str| json!({"name": entry, "lifetime": "10h", "secret": {"name": secret}});
+    let overlap = Duration::from_mins(40);
+    let id = scene
+        .account("ci", json!([named("one", "a"), named("two", "b")]))
+        .await;
+    let (a, b) = (scene.value("a").await, scene.value("b").await);
+    let swapped = json!({"tokens": [named("one", "b"), named("two", "a")]});
+    scene.apply("ServiceAccount", "ci", swapped).await;
+    scene.complaint("ksa", "ci", "SecretConflict").await;
+    assert!(scene.works(&a).await && scene.works(&b).await);
+    // Neither gets the other's name, and both live on where they are.
+    scene.advance(Duration::from_mins(6 * 60 + 45));
+    let (newer_a, newer_b) = (
+        scene.other_value("a", &a).await,
+        scene.other_value("b", &b).await,
+    );
+    scene.advance(overlap);
+    scene.has_tokens(&id, 2).await;
+    assert!(!scene.works(&a).await && !scene.works(&b).await);
+    assert!(scene.works(&newer_a).await && scene.works(&newer_b).await);
+    // By way of a third name it goes.
+    let apart = json!({"tokens": [named("one", "c"), named("two", "a")]});
+    scene.apply("ServiceAccount", "ci", apart).await;
+    scene.value("c").await;
+    scene.advance(overlap);
+    let taken = |entry: &Value| entry["secretName"] == "a";
+    scene.entry("ci", "two", "has the other name", taken).await;
+    scene.ready("ksa", "ci").await;
+    scene.advance(overlap);
+    scene.gone("secret", "b").await;
+    scene.has_tokens(&id, 2).await;
+}
+
+#[tokio::test]
 async fn a_renamed_secret_leaves_no_gap() {
     let (_turn, scene) = Scene::private().await;
     let id = scene.account("ci", json!([patient("default")])).await;

@@ -1,14 +1,12 @@
 //! A Secret for each token, which nobody can change.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::http::Method;
 use serde_json::{Value, json};
 
 use super::{brisk, encoded, entry_of, patient, same, text, token_of};
-use crate::crashes::{behind_gate, hold};
-use crate::gate::Verdict;
+use crate::crashes::{behind_gate, hold, hold_second_token};
 use crate::scene::{Scene, find};
 
 const FIRST: &str = "ci-default-g1";
@@ -136,12 +134,7 @@ async fn killed_before_it_wrote_down_what_it_published() {
     let first = scene.value(FIRST).await;
     scene.advance(Duration::from_secs(2));
     // The status of both is written once the second has its answer.
-    let made = AtomicUsize::new(0);
-    gate.rule(move |method, path| {
-        let is_issue = *method == Method::POST && path.ends_with("/api-tokens");
-        let is_second = is_issue && made.fetch_add(1, Ordering::SeqCst) == 1;
-        Verdict::when(is_second, Verdict::Hold)
-    });
+    hold_second_token(&gate);
     scene.rotate().await;
     let second = scene.value(SECOND).await;
     let told = scene.get("ksa", "ci").await.unwrap();

@@ -74,7 +74,7 @@ impl Scene {
     }
 
     /// Waits until the backend lists exactly so many tokens of an account.
-    async fn has_tokens(&self, account: &str, expected: usize) {
+    pub async fn has_tokens(&self, account: &str, expected: usize) {
         let what = format!("{expected} tokens of account {account}");
         self.wait(&what, async || {
             (self.tokens(account).await.len() == expected).then_some(())

@@ -10,7 +10,7 @@ use super::{patient, token_of};
 use crate::scene::Scene;
 
 /// Somebody's own token, by hand.
-fn by_hand() -> NewToken {
+pub fn by_hand() -> NewToken {
     NewToken {
         name: "by-hand".into(),
         description: "mine".into(),
@@ -106,6 +106,28 @@ async fn an_orphan_leaves_secret_and_token_without_our_marks() {
         "{metadata}"
     );
     assert!(scene.works(&value).await);
+}
+
+#[tokio::test]
+async fn a_compromised_token_ends_also_where_its_owner_is_told_by_nobody() {
+    let scene = Scene::new().await;
+    let orphan = json!({"deletionPolicy": "Orphan"});
+    scene.apply("ServiceAccount", "ci", orphan).await;
+    let id = scene.id("ksa", "ci").await;
+    let of_account = json!({"serviceAccountRef": {"name": "ci"}});
+    scene.apply("ApiToken", "more", token_of(of_account)).await;
+    scene.ready("ktok", "more").await;
+    let value = scene.value("more").await;
+    scene.delete("ksa", "ci").await;
+    let missing = ("ResolvedRefs", "False", "ReferenceNotFound");
+    scene
+        .condition("ktok", "more", missing.0, missing.1, missing.2)
+        .await;
+    assert!(scene.works(&value).await, "nobody asked for its end");
+    scene.order("ktok", "more", "compromised", "1").await;
+    scene.refused("the compromised token", &value).await;
+    scene.gone("secret", "more").await;
+    scene.has_tokens(&id, 0).await;
 }
 
 #[tokio::test]

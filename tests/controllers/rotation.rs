@@ -265,12 +265,21 @@ async fn a_token_of_ones_own_that_somebody_revokes_is_issued_anew() {
     let backend = &story.scene.backend;
     backend.revoke_token(&owner, &id.into()).await.unwrap();
     story.scene.advance(MINUTE);
+    let is_told = |object: &Value| find(object, "TokenIssued")["status"] == "False";
+    let told = story.instance("says that it is refused", is_told).await;
+    let said = find(&told, "TokenIssued");
+    assert_eq!(said["reason"], "TokenLost");
+    let words = said["message"].as_str().unwrap();
+    assert!(words.contains("given credential is used"), "{words}");
+    assert_eq!(find(&told, "Ready")["status"], "True");
     story.works_by("given").await;
     story.acts("group-1").await;
     story.scene.advance(MINUTE);
     let second = story.other(&first).await;
     let object = story.works_by("own").await;
-    assert_eq!(find(&object, "TokenIssued")["reason"], "TokenLost");
+    let issued = find(&object, "TokenIssued");
+    assert_eq!(issued["status"], "True");
+    assert_eq!(issued["reason"], "TokenLost");
     assert!(story.scene.works(&second).await);
     story.rests().await;
     story.has_tokens(2).await;
@@ -281,9 +290,11 @@ async fn a_later_token_in_the_secret_is_used() {
     let (_turn, scene) = Scene::private().await;
     let (story, first) = Story::rotated(scene, HOUR * 2000).await;
     story.scene.advance(MINUTE);
-    let later = story.scene.issue(&story.account, HOUR * 3000).await;
+    let later = story.scene.issue(&story.account, HOUR * 100).await;
     story.scene.put_credential(later.expose()).await;
-    story.works_by("given").await;
+    let object = story.works_by("given").await;
+    // When it ends there is still the operator's own.
+    assert_eq!(find(&object, "Expiring"), Value::Null);
     assert_eq!(story.own().await.expose(), first.expose());
     // The next of ours is later still.
     story.scene.advance(HOUR * 20);

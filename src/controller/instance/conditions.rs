@@ -8,6 +8,7 @@ use kube::core::object::HasStatus;
 use super::Connects;
 use super::connection::Connection;
 use super::credential::{Reached, Source};
+use super::rotation;
 use crate::api::condition::{ConditionType, Finding, Reason, Truth};
 use crate::api::instance::InstanceStatus;
 use crate::controller::error::Error;
@@ -60,7 +61,7 @@ pub(super) fn trouble(reason: Reason, message: &str) -> Vec<Finding> {
     told(&troubled(reason, message)).cloned().collect()
 }
 
-/// Whether the credential is one that we replace in time.
+/// Whether we work on with a token of our own that we replace in time, whatever becomes of the credential in use.
 fn is_renewed<K: Connects>(pass: &Pass<K>, reached: &Reached) -> bool {
     let is_rotated = pass.object.settings().credentials.rotation.is_some();
     let mut findings = pass.findings.iter();
@@ -69,7 +70,13 @@ fn is_renewed<K: Connects>(pass: &Pass<K>, reached: &Reached) -> bool {
         ConditionType::Stalled | ConditionType::Reconciling => it.truth == Truth::True,
         _ => it.reason == Reason::ObserveOnly,
     });
-    is_rotated && reached.source == Source::Own && !has_failed
+    let is_own = match reached.source {
+        Source::Own => true,
+        Source::Given => {
+            rotation::id(pass).is_some() && !reached.is_own_refused && reached.former.is_none()
+        }
+    };
+    is_rotated && is_own && !has_failed
 }
 
 /// What keeping our own token came to, as far as it is not about whether the backend can be worked with.

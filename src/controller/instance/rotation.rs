@@ -9,7 +9,7 @@ use tracing::warn;
 use super::connection::{self, Connection};
 use super::credential::{ENTRY, Source};
 use super::{Connects, conditions};
-use crate::api::condition::{self, ConditionType, Finding, Reason};
+use crate::api::condition::{self, ConditionType, Finding, Reason, Truth};
 use crate::api::names::{COMPROMISED, ROTATE_REQUESTED_AT};
 use crate::api::settings::CredentialRotation;
 use crate::api::token::SecretTemplate;
@@ -42,6 +42,7 @@ fn tell<K: Connects>(pass: &mut Pass<K>, stop: Option<&Stop>) {
             finding.message = taken(&pass.object);
         }
     }
+    pass.findings.extend(missing(&pass.findings));
     match stop {
         Some(Stop::Failed(error)) if !error.is_conflict() => {
             let mend = if error.is_denied() {
@@ -58,7 +59,7 @@ fn tell<K: Connects>(pass: &mut Pass<K>, stop: Option<&Stop>) {
             let finding = Finding::new(kind, false, reason, stop.message());
             pass.findings.push(finding);
         }
-        None if is_possible_again(pass) => {
+        None if is_there_again(pass) => {
             let name = pass.object.settings().credentials.rotated_name();
             let message = format!("a token of the operator's own is in Secret {name}");
             let (kind, reason) = (ConditionType::TokenIssued, Reason::Issued);
@@ -69,13 +70,35 @@ fn tell<K: Connects>(pass: &mut Pass<K>, stop: Option<&Stop>) {
     }
 }
 
-/// Whether the Secret held a password when it was last spoken of, and there is a token all the same.
-fn is_possible_again<K: Connects>(pass: &Pass<K>) -> bool {
+/// What makes an object unready, or doubtful, whose consumers have no working token: here the given credential is used
+/// meanwhile.
+fn missing(findings: &[Finding]) -> Option<Finding> {
     let kind = ConditionType::TokenIssued;
+    let is_told = findings.iter().any(|finding| finding.kind == kind);
+    let is_dead = |finding: &&Finding| match finding.kind {
+        ConditionType::Ready => finding.truth == Truth::False,
+        ConditionType::Reconciling => finding.reason == Reason::TokenLost,
+        _ => false,
+    };
+    let dead = findings.iter().find(is_dead).filter(|_| !is_told)?;
+    let message = format!("{}; the given credential is used meanwhile", dead.message);
+    Some(Finding::new(kind, false, dead.reason, message))
+}
+
+/// Whether there was no token when it was last spoken of, and there is one now with which nothing is wrong.
+fn is_there_again<K: Connects>(pass: &Pass<K>) -> bool {
     let conditions = HasStatus::status(&pass.object).map(|status| status.conditions.as_slice());
-    let told = condition::find(conditions.unwrap_or_default(), kind);
-    let was_refused = told.is_some_and(|told| told.reason == Reason::Invalid.as_str());
-    was_refused && id(pass).is_some() && !pass.findings.iter().any(|finding| finding.kind == kind)
+    let told = condition::find(conditions.unwrap_or_default(), ConditionType::TokenIssued);
+    let was_missing = told.is_some_and(|told| told.status == "False");
+    let is_doubted = pass.findings.iter().any(|finding| {
+        let kinds = [
+            ConditionType::TokenIssued,
+            ConditionType::Reconciling,
+            ConditionType::Stalled,
+        ];
+        kinds.contains(&finding.kind)
+    });
+    was_missing && !is_doubted && id(pass).is_some()
 }
 
 /// A Secret of that name is somebody else's, perhaps that of another instance with the same credential.

@@ -173,6 +173,15 @@ impl Backends {
         }
     }
 
+    /// How far an instance's clock is ahead of ours, by its last answer; zero if it has answered nothing yet.
+    #[must_use]
+    pub fn clock_offset(&self, key: &Key) -> SignedDuration {
+        let entries = self.lock();
+        let connection = entries.get(key).and_then(|entry| entry.connection.as_ref());
+        let offset = connection.and_then(|(_, client)| client.clock_offset());
+        offset.unwrap_or(SignedDuration::ZERO)
+    }
+
     /// What is known of the backend and tenant that `whole` names.
     #[must_use]
     pub fn inventory(&self, key: &Key, whole: &str) -> Arc<Inventory> {

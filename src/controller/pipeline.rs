@@ -194,7 +194,7 @@ fn pause(context: &Context, key: &Key, error: &Error) -> Duration {
 /// How long until the pass' own next instant, whatever else it waits for: a rotation, or the end of a token, which the
 /// conditions have to tell.
 fn due<K: Kind>(pass: &Pass<K>) -> Option<Duration> {
-    let expirations = expirations::<K>(&pass.status);
+    let expirations = pass.expirations();
     // What is due stays so where nothing is done about it.
     let next = pass.next.filter(|_| !pass.context.authority.observes());
     until_first(next, expirations, pass.context.clock.now())
@@ -318,14 +318,20 @@ impl<K: Kind> Pass<K> {
             .expires(&self.key().to_string(), soonest);
     }
 
+    /// When the object's tokens expire, on our clock: an outage shows no other.
+    fn expirations(&self) -> Vec<Timestamp> {
+        let ahead = self.context.backends.clock_offset(&self.instance_key());
+        let ends = expirations::<K>(&self.status).into_iter();
+        ends.map(|end| end.checked_sub(ahead).unwrap_or(end))
+            .collect()
+    }
+
     /// Writes what the pass came to, and tells people if it is news.
     async fn write_status(&mut self, stop: Option<&Stop>) -> Result<(), Error> {
         let now = self.context.clock.now();
         let (old, old_generation) = self.object.status().map(K::conditions).unwrap_or_default();
         let generation = self.object.meta().generation;
-        let live = expirations::<K>(&self.status)
-            .iter()
-            .all(|expires| *expires > now);
+        let live = self.expirations().iter().all(|expires| *expires > now);
         let findings = status::Pass {
             generation,
             old,

@@ -24,4 +24,4 @@ pub use interrupt::interrupted;
 pub use kubeconfig::client;
 pub use process::{Exit, Process};
 pub use scratch::{KEEP, Scratch};
-pub use wait::{wait_for, wait_within};
+pub use wait::{is_full, wait_for, wait_within};

@@ -1,13 +1,16 @@
 //! A backend that answers wrongly, too much, too late, or not at all.
 
 use std::fs;
+use std::io::Write;
 use std::time::Duration;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use testbed::gate::{Answer, Gate, Request, Verdict, When};
 
 use crate::bench::{Operator, brisk, condition};
-use crate::gated::Gated;
+use crate::gated::{Gated, fastest_second};
 use crate::killed::issue;
 use crate::scale::scaled;
 
@@ -18,6 +21,9 @@ const SECRET: &str = "ci-default";
 fn impatient() -> Value {
     json!({"timeouts": {"connect": "1s", "request": "3s"}})
 }
+
+/// The requests per second that a backend is asked at most, unless its instance says otherwise.
+const USUAL_RATE: usize = 50;
 
 /// A backend that hears nothing, whatever it is asked.
 fn everything() -> When {
@@ -74,10 +80,11 @@ async fn fault_02_answer_to_an_issue_lost() {
 async fn fault_09_backend_throttles() {
     let gated = Gated::start().await;
     gated.with_consumer().await;
+    let seconds = scaled(5, 30);
     for order in ["seconds", "date"] {
         let wait = match order {
-            "seconds" => "5".to_owned(),
-            _ => http_date(&gated, 6),
+            "seconds" => seconds.to_string(),
+            _ => http_date(&gated, seconds + 1),
         };
         let date = http_date(&gated, 0);
         let answer = Answer::status(429)
@@ -94,7 +101,8 @@ async fn fault_09_backend_throttles() {
         let asked = gated.iam.requests().split_off(mark);
         let refused = asked.iter().position(|it| it.status == Some(429)).unwrap();
         let pause = asked[refused + 1].arrived - asked[refused].arrived;
-        assert!(pause > Duration::from_secs(3), "{wait}: {pause:?}");
+        let least = Duration::from_secs(seconds.unsigned_abs() - 2);
+        assert!(pause > least, "{wait}: {pause:?}");
         gated.ready("ServiceAccount", "other").await;
         gated.rest().await;
     }
@@ -112,19 +120,25 @@ async fn fault_10_backend_answers_5xx() {
     let gated = Gated::start().await;
     gated.with_consumer().await;
     let names: Vec<String> = (0..scaled(10, 1000)).map(|n| format!("ci-{n}")).collect();
+    let spec = || json!({"tokens": [brisk("default")]});
     for name in &names {
-        gated.apply("ServiceAccount", name, json!({})).await;
+        gated.apply(CI.0, name, spec()).await;
     }
     for name in &names {
-        gated.ready("ServiceAccount", name).await;
+        gated.ready(CI.0, name).await;
     }
-    for status in [500, 502, 503] {
+    gated.rest().await;
+    for (round, status) in [500, 502, 503].into_iter().enumerate() {
         let down = Verdict::Answer(Answer::status(status));
         let rule = gated.iam.rule(everything(), down);
         gated.look_at_instance(&format!("{}s", status - 498)).await;
         gated.instance_says("BackendUnavailable").await;
         let mark = gated.iam.mark();
-        gated.rotate(&status.to_string()).await;
+        let order = status.to_string();
+        gated.rotate(&order).await;
+        for name in &names {
+            gated.order(CI.0, name, "rotate-requested-at", &order).await;
+        }
         let probes = scaled(2, 12);
         gated
             .wait("more probes", async || {
@@ -136,10 +150,20 @@ async fn fault_10_backend_answers_5xx() {
         assert!(asked.iter().all(probe), "one probe, and nobody else");
         let object = gated.get(CI.0, CI.1).await;
         assert_eq!(condition(&object, "Ready")["status"], "True");
+        let mark = gated.iam.mark();
         rule.lift();
         gated.instance_works().await;
-        gated.rotated(&status.to_string()).await;
+        gated.rotated(&order).await;
+        for name in &names {
+            let done = |entry: &Value| entry["handledRotateRequest"] == order.as_str();
+            gated
+                .entry((name, "default"), "is replaced after the outage", done)
+                .await;
+        }
+        let fastest = fastest_second(&gated.iam.requests()[mark..]);
+        assert!(fastest <= 2 * USUAL_RATE, "{fastest} requests in a second");
         gated.rest().await;
+        assert_eq!(gated.issues(), (round + 2) * (names.len() + 1), "one each");
     }
     gated.judge().await;
 }
@@ -283,10 +307,12 @@ async fn fault_15_backend_answers_without_end() {
     gated.judge().await;
 }
 
-/// Something that calls itself gzip.
+/// Sixteen mebibytes in some kibibytes.
 fn bomb() -> Vec<u8> {
-    let mut bytes = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
-    bytes.resize(64 * 1024, 0);
+    let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
+    packer.write_all(&vec![b' '; 16 * 1024 * 1024]).unwrap();
+    let bytes = packer.finish().unwrap();
+    assert!(bytes.len() < 256 * 1024, "{}", bytes.len());
     bytes
 }
 
@@ -311,7 +337,9 @@ async fn fault_16_backend_redirects() {
 
 #[tokio::test]
 async fn fault_18_backend_hides_what_was_just_created() {
-    let gated = Gated::start().await;
+    // It is swept over all the time.
+    let swept = json!({"resync": {"objects": "1s", "tokens": "1h"}});
+    let gated = Gated::with(&[], swept).await;
     let lists = When::method("GET").path("*/service-accounts");
     let nothing = |body: &mut Value| {
         body["results"] = json!([]);

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use kestra_iam_operator::clock::Clock;
 use serde_json::json;
+use testbed::gate::{Answer, Verdict, When};
 
-use crate::bench::{Bench, brisk, entry_of, merge};
+use crate::bench::{Bench, brisk, condition, entry_of, merge};
+use crate::gated::Gated;
 
 const CI: (&str, &str) = ("ServiceAccount", "ci");
 const MINUTE: i64 = 60_000;
@@ -63,6 +65,36 @@ async fn fault_44_clocks_differ_and_jump() {
         let once: Vec<i64> = before.iter().map(|generation| generation + 1).collect();
         assert_eq!(after, once, "once");
     }
+}
+
+#[tokio::test]
+async fn fault_44_a_token_dies_in_an_outage_while_clocks_differ() {
+    let gated = Gated::start().await;
+    gated.account("ci-0").await;
+    let consumer = gated.consume("ci-0-default").await;
+    gated.rest().await;
+    for ahead in [-DAY, DAY] {
+        let old = gated.value("ci-0-default").await;
+        gated.set_ahead(ahead);
+        looked(&gated, &format!("{ahead} ms ahead")).await;
+        let away = Verdict::Answer(Answer::status(503));
+        let down = gated.iam.rule(When::any(), away);
+        gated.advance(Duration::from_mins(30)).await;
+        gated.instance_says("BackendUnavailable").await;
+        let object = gated.get(CI.0, "ci-0").await;
+        assert_eq!(condition(&object, "Ready")["status"], "True", "it works");
+        let broken = consumer.excuse();
+        gated.advance(Duration::from_mins(31)).await;
+        assert!(!gated.works(&old).await);
+        gated.has(CI.0, "ci-0", ("Ready", "False", "")).await;
+        down.lift();
+        gated.instance_works().await;
+        gated.other_value("ci-0-default", &old).await;
+        broken.take_back().await;
+        gated.ready(CI.0, "ci-0").await;
+    }
+    consumer.calls(20).await;
+    gated.judge().await;
 }
 
 #[tokio::test]

@@ -94,6 +94,35 @@ async fn fault_21_account_deleted_by_somebody_else() {
 }
 
 #[tokio::test]
+async fn fault_21_an_account_that_was_taken_over_is_deleted_by_somebody_else() {
+    let swept = json!({"resync": {"objects": "1s", "tokens": "1h"}});
+    let bench = Bench::builder().instance(swept).start().await;
+    let by_hand = AccountSpec {
+        name: "deployer".into(),
+        description: Some("mine".into()),
+        groups: Vec::new(),
+    };
+    let theirs = bench.backend.create_account(&by_hand).await.unwrap();
+    let spec = json!({
+        "accountName": "deployer", "adoptionPolicy": "TakeOver", "tokens": [brisk("default")],
+    });
+    bench.account_with("ci", spec).await;
+    let consumer = bench.consume("ci-default").await;
+    bench.rest().await;
+    let broken = consumer.excuse();
+    bench.backend.delete_account(&theirs.id).await.unwrap();
+    let message = bench.complaint(CI.0, CI.1, "ReferenceNotFound").await;
+    assert!(message.contains("deployer"), "{message}");
+    assert_eq!(described(&bench, "deployer").await, None, "not made by us");
+    // Whoever made it makes it again.
+    bench.backend.create_account(&by_hand).await.unwrap();
+    bench.ready(CI.0, CI.1).await;
+    broken.take_back().await;
+    consumer.calls(20).await;
+    bench.judge().await;
+}
+
+#[tokio::test]
 async fn fault_23_account_of_the_name_exists() {
     let bench = Bench::start().await;
     let name = format!("{}-ci", bench.namespace);

@@ -2,9 +2,10 @@
 
 use std::ops::Deref;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::{Value, json};
-use testbed::gate::{Gate, Rule};
+use testbed::gate::{Gate, Request, Rule};
 
 use crate::bench::Bench;
 
@@ -115,4 +116,29 @@ impl Gated {
             .await;
         self.operator().restart().await;
     }
+}
+
+/// The most of these requests that came within one second.
+pub fn fastest_second(requests: &[Request]) -> usize {
+    let within = |first: usize| {
+        let end = requests[first].arrived + Duration::from_secs(1);
+        requests[first..].partition_point(|request| request.arrived < end)
+    };
+    (0..requests.len()).map(within).max().unwrap_or(0)
+}
+
+#[tokio::test]
+async fn the_fastest_second_begins_anywhere() {
+    let start = tokio::time::Instant::now();
+    let at = |millis: u64| Request {
+        number: 0,
+        arrived: start + Duration::from_millis(millis),
+        method: axum::http::Method::GET,
+        path: String::new(),
+        query: String::new(),
+        status: None,
+    };
+    assert_eq!(fastest_second(&[]), 0);
+    let requests = [0, 600, 900, 1100, 1599, 1600, 3000].map(at);
+    assert_eq!(fastest_second(&requests), 4);
 }

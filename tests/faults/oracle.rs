@@ -1,5 +1,6 @@
 //! The end of every row: lets the bench come to rest, and then looks for whatever breaks the invariants I1 to I9.
 
+mod bounds;
 mod places;
 mod proof;
 mod quiet;
@@ -69,6 +70,7 @@ impl Bench {
         violations.extend(self.gaps());
         violations.extend(self.leaks(&picture.seen).await);
         violations.extend(self.trespasses(allowance));
+        violations.extend(self.excesses().await);
         violations
     }
 

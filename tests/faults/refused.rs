@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use kestra_iam_operator::iam::wire::{GroupRequest, RoleRequest};
+use kube::api::{Api, DynamicObject};
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, brisk, condition, merge};
+use crate::bench::{Bench, brisk, condition, merge, ours};
 use crate::end_state::end_state;
 
 const CI: (&str, &str) = ("ServiceAccount", "ci");
@@ -154,6 +155,27 @@ async fn fault_53_names_made_to_break_out() {
     assert!(bench.backend.find_role(odd).await.unwrap().is_some());
 }
 
+/// An object of a namespace that the instance is not for comes to nothing.
+async fn is_not_for_outsiders(bench: &Bench) {
+    let outside = format!("{}-outside", bench.namespace);
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": outside}});
+    bench.apply_manifest(&namespace).await;
+    let before = bench.tables().changes().await.unwrap();
+    let mut object = bench.object(CI.0, "outsider", with_entry(json!({})));
+    object["metadata"]["namespace"] = json!(outside);
+    bench.apply_manifest(&object).await;
+    let accounts: Api<DynamicObject> =
+        Api::namespaced_with(bench.kube().clone(), &outside, &ours(CI.0));
+    bench
+        .wait("a refusal of the outsider", async || {
+            let object = accounts.get("outsider").await.ok()?;
+            let accepted = condition(&serde_json::to_value(object).unwrap(), "Accepted");
+            (accepted["reason"] == "NotAllowed").then_some(())
+        })
+        .await;
+    assert_eq!(changes(bench, before).await, Vec::<String>::new());
+}
+
 #[tokio::test]
 async fn fault_58_grasps_at_what_is_others() {
     let guarded = json!({"guardrails": {"adoption": []}});
@@ -221,15 +243,16 @@ async fn fault_58_grasps_at_what_is_others() {
         assert_eq!(condition(&object, "Ready")["status"], "False");
     }
     assert_eq!(changes(&bench, before).await, Vec::<String>::new());
-    // No reference to a Secret has a namespace: there is no such field.
-    let elsewhere = json!({"secret": {"name": "x", "namespace": bench.home}});
-    bench
-        .create(&bench.object(CI.0, "astray", with_entry(elsewhere)))
-        .await;
-    bench.ready(CI.0, "astray").await;
+    // No reference to a Secret has a namespace, and no object a tenant: there are no such fields.
+    let mut elsewhere = with_entry(json!({"secret": {"name": "x", "namespace": bench.home}}));
+    elsewhere["tenant"] = json!("others");
+    bench.create(&bench.object(CI.0, "astray", elsewhere)).await;
+    let astray = bench.ready(CI.0, "astray").await;
+    assert_eq!(astray["spec"]["tenant"], Value::Null);
     bench.value("x").await;
     consumer.calls(20).await;
     bench.judge().await;
+    is_not_for_outsiders(&bench).await;
     let granted = "SELECT r.name FROM bindings b JOIN roles r ON r.id = b.role_id
                    JOIN principals p ON p.id = b.principal_id WHERE p.description LIKE '%kestra-iam.dev%'";
     let granted = bench.tables().texts(granted).await.unwrap();

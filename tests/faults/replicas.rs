@@ -5,10 +5,14 @@ use std::time::Duration;
 
 use kube::api::DeleteParams;
 use rand::RngExt;
+use rstest::rstest;
 use serde_json::{Value, json};
 use testbed::Exit;
+use testbed::gate::{Request, Verdict};
 
 use crate::bench::{Bench, Operator, brisk, entry_of};
+use crate::gated::Gated;
+use crate::killed::{issue, publish};
 use crate::scale::{random, scaled};
 
 const CI: (&str, &str) = ("ServiceAccount", "ci");
@@ -72,24 +76,28 @@ async fn fault_40_two_replicas_at_once() {
 
 #[tokio::test]
 async fn fault_42_leader_frozen_in_a_rotation() {
-    let bench = Bench::start().await;
-    bench.account("ci").await;
-    let consumer = bench.consume("ci-default").await;
-    bench.rest().await;
-    let old = bench.value("ci-default").await;
-    let first = bench.operator();
-    let second = bench.run("second", &bench.kubeconfig, &[]).await;
+    let gated = Gated::start().await;
+    gated.account("ci").await;
+    let consumer = gated.consume("ci-default").await;
+    gated.rest().await;
+    let old = gated.value("ci-default").await;
+    let first = gated.operator();
+    // It goes past the gate, which sees the first alone.
+    let second = gated.run("second", &gated.kubeconfig, &[]).await;
     // Frozen as soon as the token is there, wherever the rest of the work is by then.
-    bench.order(CI.0, CI.1, "rotate-requested-at", "1").await;
-    bench
+    gated.order(CI.0, CI.1, "rotate-requested-at", "1").await;
+    gated
         .wait("a token that is issued", async || {
-            (bench.live().await.len() == 3).then_some(())
+            (gated.live().await.len() == 3).then_some(())
         })
         .await;
     first.process.pause().unwrap();
     second.leads().await;
-    bench.other_value("ci-default", &old).await;
+    gated.other_value("ci-default", &old).await;
     tokio::time::sleep(Duration::from_secs(scaled(0, 60))).await;
+    // What is on its way still arrives, but nothing new is begun.
+    gated.rest().await;
+    let (cluster, backend) = (gated.api.mark(), gated.iam.mark());
     first.process.resume().unwrap();
     assert_eq!(first.process.wait().await.unwrap(), Exit::Code(1));
     let log = first.process.log();
@@ -97,8 +105,88 @@ async fn fault_42_leader_frozen_in_a_rotation() {
         log.contains("the Lease kestra-iam-operator is lost"),
         "{log}"
     );
+    let mut written = gated.api.requests().split_off(cluster);
+    written.extend(gated.iam.requests().split_off(backend));
+    written.retain(|request| request.is_write() && !request.path.contains("/leases/"));
+    assert_eq!(written, [], "it changes nothing on its old renewal");
     consumer.calls(20).await;
-    bench.judge().await;
+    gated.judge().await;
+}
+
+/// When the write of a former leader arrives that it sent as the leader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Arrival {
+    /// When the new leader has looked at Secret and backend, and is about to issue a token.
+    AfterTheLook,
+    /// When all is done, and the new leader's token published.
+    AtRest,
+}
+
+/// What the former leader was at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Work {
+    /// The first token: there is no Secret yet.
+    FirstIssue,
+    /// A rotation.
+    Rotation,
+}
+
+/// A slow former leader publishes after the new one has looked: either may win, one token is left, and it works.
+#[rstest]
+#[case::first_issue_after_the_look(Work::FirstIssue, Arrival::AfterTheLook)]
+#[case::first_issue_at_rest(Work::FirstIssue, Arrival::AtRest)]
+#[case::rotation_after_the_look(Work::Rotation, Arrival::AfterTheLook)]
+#[case::rotation_at_rest(Work::Rotation, Arrival::AtRest)]
+#[tokio::test]
+async fn a_former_leader_publishes_after_the_new_one_has_looked(
+    #[case] work: Work,
+    #[case] arrival: Arrival,
+) {
+    let gated = Gated::start().await;
+    let second = gated.run("second", &gated.kubeconfig, &[]).await;
+    if work == Work::Rotation {
+        gated.with_consumer().await;
+    }
+    let mark = gated.api.mark();
+    let late = gated.api.rule(publish().times(1), Verdict::Late);
+    match work {
+        Work::FirstIssue => gated.make().await,
+        Work::Rotation => gated.rotate("1").await,
+    }
+    gated.struck(&late).await;
+    let looks = gated.iam.mark();
+    let held = gated.iam.rule(issue().times(1), Verdict::HoldBefore);
+    gated.operator().process.kill().await.unwrap();
+    second.leads().await;
+    gated.struck(&held).await;
+    let is_look = |it: &Request| it.method == "GET" && it.path.ends_with("/api-tokens");
+    let looked = gated.iam.requests().split_off(looks);
+    assert!(looked.iter().any(is_look), "{looked:?}");
+    if arrival == Arrival::AtRest {
+        held.lift();
+        gated.ready(CI.0, CI.1).await;
+        gated.rest().await;
+    }
+    let before = gated.get("Secret", "ci-default").await;
+    late.lift();
+    let is_publish = |it: &Request| it.is_write() && it.path.contains("/secrets");
+    let answer = gated
+        .wait("the answer to the late write", async || {
+            let sent = gated.api.requests().split_off(mark);
+            sent.iter().find(|it| is_publish(it))?.status
+        })
+        .await;
+    if arrival == Arrival::AtRest {
+        assert_eq!(answer, 409, "the Secret is another one by now");
+        assert_eq!(gated.get("Secret", "ci-default").await, before);
+    }
+    held.lift();
+    let consumer = gated.consume("ci-default").await;
+    gated.ready(CI.0, CI.1).await;
+    consumer.calls(20).await;
+    gated.judge().await;
+    let id = gated.id(CI.0, CI.1).await;
+    assert_eq!(gated.tokens(&id).await.len(), 1, "the other one is gone");
 }
 
 #[tokio::test]

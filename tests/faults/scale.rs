@@ -5,8 +5,7 @@ use rand::{Rng, SeedableRng};
 
 /// The smaller number by default, the one of the matrix with `FULL=1`.
 pub fn scaled<T>(small: T, full: T) -> T {
-    let is_full = std::env::var_os("FULL").is_some_and(|value| value == "1");
-    if is_full { full } else { small }
+    if testbed::is_full() { full } else { small }
 }
 
 /// Randomness that `SEED=n` repeats. The seed is printed with the row's output.

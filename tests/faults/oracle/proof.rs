@@ -1,10 +1,13 @@
 //! The oracle finds what it is there to find.
 
+use std::net::TcpStream;
+
 use kestra_iam_operator::iam::client::{NewToken, Owner};
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use serde_json::json;
 
 use super::Allowance;
+use super::bounds::Load;
 use super::places::Pieces;
 use crate::bench::{Bench, ours};
 
@@ -33,6 +36,14 @@ async fn trespass(bench: &Bench) {
     assert!(client.request_text(request).await.is_err());
 }
 
+/// Connections to the operator that nobody needs.
+async fn connect_often(bench: &Bench) -> Vec<TcpStream> {
+    let url = bench.operator().address().await;
+    let address = url.strip_prefix("http://").unwrap();
+    let connections = (0..200).map(|_| TcpStream::connect(address).unwrap());
+    connections.collect()
+}
+
 /// One more token with the mark of the one that there is.
 async fn orphan(bench: &Bench, account: &str) {
     let token = bench.tokens(account).await.remove(0);
@@ -54,6 +65,10 @@ async fn each_violation_is_found() {
     bench.judge().await;
     let (found, ()) = tokio::join!(bench.writes_during(1), write_as_operator(&bench));
     tells(&found, "patch", "serviceaccounts/ci");
+
+    let idle = connect_often(&bench).await;
+    tells(&bench.excesses().await, "I8", "sockets");
+    drop(idle);
 
     trespass(&bench).await;
     tells(&bench.trespasses(Allowance::default()), "I7", "pods");
@@ -85,6 +100,38 @@ async fn each_violation_is_found() {
         "I1",
         "one entry",
     );
+}
+
+#[test]
+fn what_is_left_behind_is_found() {
+    let at_rest = Load {
+        waiting: 0,
+        open: 40,
+        memory: 60,
+        passes: 2,
+    };
+    assert_eq!(at_rest.excesses(1), Vec::<String>::new());
+    let waiting = Load {
+        waiting: 1,
+        ..at_rest
+    };
+    tells(&waiting.excesses(1), "I8", "objects wait");
+    let leaking = Load {
+        open: 1000,
+        ..at_rest
+    };
+    tells(&leaking.excesses(1), "I8", "open");
+    let memory = 200;
+    tells(&Load { memory, ..at_rest }.excesses(1), "I8", "memory");
+    assert_eq!(
+        Load { memory, ..at_rest }.excesses(10_000),
+        Vec::<String>::new()
+    );
+    let hot = Load {
+        passes: 100,
+        ..at_rest
+    };
+    tells(&hot.excesses(1), "I8", "passes");
 }
 
 #[test]

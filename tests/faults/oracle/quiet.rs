@@ -24,7 +24,7 @@ impl Bench {
     }
 
     /// Waits until the Lease was renewed so often.
-    async fn renewals(&self, count: usize) {
+    pub(super) async fn renewals(&self, count: usize) {
         let leases = self.api("Lease");
         let version = async || {
             let lease = leases.get_opt("kestra-iam-operator").await.unwrap();

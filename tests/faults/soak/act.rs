@@ -62,6 +62,12 @@ pub enum Act {
     Kill(Replica, Kill),
     /// A second replica comes, or goes.
     Scale(bool),
+    /// A replica stands still, until it is thawed or killed.
+    Freeze(Replica),
+    /// It goes on.
+    Thaw(Replica),
+    /// The operators' clock is so many milliseconds ahead of the server's from now on.
+    Skew(i64),
     /// Time passes on all clocks.
     Pass(Duration),
 }
@@ -119,6 +125,7 @@ pub struct Acts {
     pub wanted: Wanted,
     now: u64,
     troubles: BTreeMap<u64, Trouble>,
+    is_frozen: bool,
     /// What has to happen, and from which act on.
     later: VecDeque<(u64, Act)>,
     is_scaled: bool,
@@ -133,6 +140,7 @@ impl Acts {
             random,
             now: 0,
             troubles: BTreeMap::new(),
+            is_frozen: false,
             later: VecDeque::new(),
             is_scaled: false,
         }
@@ -143,8 +151,10 @@ impl Acts {
         self.now += 1;
         let due = self.later.iter().position(|(at, _)| *at <= self.now);
         if let Some((_, act)) = due.and_then(|place| self.later.remove(place)) {
-            if let Act::Relief(number) = act {
-                self.troubles.remove(&number);
+            match act {
+                Act::Relief(number) => drop(self.troubles.remove(&number)),
+                Act::Thaw(_) => self.is_frozen = false,
+                _ => {}
             }
             return self.come_back(act);
         }
@@ -157,6 +167,8 @@ impl Acts {
             52..72 => self.trouble(),
             72..78 => self.kill(),
             78..80 => self.scale(),
+            80..82 => self.freeze(),
+            82..84 => self.skew(),
             _ => self.pass(),
         }
     }
@@ -319,13 +331,35 @@ impl Acts {
         Act::Trouble(number, trouble)
     }
 
-    fn kill(&mut self) -> Act {
-        let replica = if self.is_scaled && once_in(&mut self.random, 2) {
+    fn replica(&mut self) -> Replica {
+        if self.is_scaled && once_in(&mut self.random, 2) {
             Replica::Second
         } else {
             Replica::First
-        };
+        }
+    }
+
+    fn kill(&mut self) -> Act {
+        let replica = self.replica();
         Act::Kill(replica, pick(&mut self.random, &[Kill::Hard, Kill::Soft]))
+    }
+
+    fn freeze(&mut self) -> Act {
+        if self.is_frozen {
+            return self.pass();
+        }
+        self.is_frozen = true;
+        let replica = self.replica();
+        self.later(2..40, Act::Thaw(replica));
+        Act::Freeze(replica)
+    }
+
+    /// Far less than what is allowed for requests under way: a jump is not to make them older than they can be.
+    fn skew(&mut self) -> Act {
+        if self.is_held() {
+            return self.pass();
+        }
+        Act::Skew(self.random.random_range(-2000..=2000))
     }
 
     fn scale(&mut self) -> Act {
@@ -333,10 +367,14 @@ impl Acts {
         Act::Scale(self.is_scaled)
     }
 
-    /// A request that the network still holds is not older than its timeout: no clock runs while one is held.
+    /// A request that the network or a frozen replica still holds is not older than its timeout: no clock runs while one
+    /// is held.
+    fn is_held(&self) -> bool {
+        self.is_frozen || self.troubles.values().any(Trouble::holds)
+    }
+
     fn pass(&mut self) -> Act {
-        let is_held = self.troubles.values().any(Trouble::holds);
-        let most = if is_held { 0 } else { 4000 };
+        let most = if self.is_held() { 0 } else { 4000 };
         Act::Pass(Duration::from_millis(self.random.random_range(0..=most)))
     }
 }
@@ -354,7 +392,7 @@ fn the_seed_alone_decides_and_everything_happens() {
             .iter()
             .map(kind)
             .collect::<std::collections::BTreeSet<_>>();
-        assert_eq!(kinds.len(), 7 + 2 + 7, "{kinds:?}");
+        assert_eq!(kinds.len(), 10 + 2 + 7, "{kinds:?}");
     }
     assert_ne!(acts(1), acts(2));
 }

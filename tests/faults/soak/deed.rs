@@ -10,9 +10,10 @@ use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use testbed::gate::{Gate, Rule};
 
-use super::act::{Act, Hand, Order};
+use super::act::{Act, Hand, Order, Replica};
 use super::crowd::{Crowd, base_of, latest, value_in};
 use super::fleet::Fleet;
+use super::trouble::Trouble;
 use crate::bench::{Bench, encoded};
 use crate::tables::Token;
 use crate::witness::HISTORY;
@@ -34,7 +35,7 @@ pub struct Soak<'a> {
     pub fleet: Fleet,
     /// How many requests were hit, and how often somebody laid hands on something.
     pub faults: usize,
-    rules: BTreeMap<u64, Rule>,
+    troubles: BTreeMap<u64, (Trouble, Rule)>,
     /// Copies of Secrets.
     kept: BTreeMap<String, Secret>,
     /// Objects that are to come back once their last incarnation is gone.
@@ -54,7 +55,7 @@ impl<'a> Soak<'a> {
             cluster,
             fleet,
             faults: 0,
-            rules: BTreeMap::new(),
+            troubles: BTreeMap::new(),
             kept: BTreeMap::new(),
             owed: Vec::new(),
             urgent: BTreeMap::new(),
@@ -89,11 +90,21 @@ impl<'a> Soak<'a> {
             Act::Trouble(number, trouble) => {
                 let rule = trouble.begin(&self.backend, &self.cluster);
                 self.faults += usize::from(rule.is_none());
-                self.rules.extend(rule.map(|rule| (number, rule)));
+                let troubles = rule.map(|rule| (number, (trouble, rule)));
+                self.troubles.extend(troubles);
             }
             Act::Relief(number) => self.relieve(number),
             Act::Kill(replica, kill) => self.fleet.kill(replica, kill).await,
             Act::Scale(is_scaled) => self.fleet.scale(is_scaled).await,
+            Act::Freeze(replica) => {
+                self.faults += 1;
+                self.fleet.freeze(replica);
+            }
+            Act::Thaw(replica) => self.fleet.thaw(replica),
+            Act::Skew(millis) => {
+                self.faults += 1;
+                self.bench.set_ahead(millis);
+            }
             Act::Pass(by) => {
                 self.crowd.refresh().await;
                 self.bench.advance(by).await;
@@ -103,19 +114,22 @@ impl<'a> Soak<'a> {
         self.pay().await;
     }
 
-    /// No connection does wrong any more.
+    /// No connection does wrong any more, no replica stands still, and no clock is ahead.
     pub fn heal(&mut self) {
-        let numbers: Vec<u64> = self.rules.keys().copied().collect();
+        let numbers: Vec<u64> = self.troubles.keys().copied().collect();
         for number in numbers {
             self.relieve(number);
         }
+        self.fleet.thaw(Replica::First);
+        self.fleet.thaw(Replica::Second);
+        self.bench.set_ahead(0);
         self.backend.open();
         self.cluster.open();
     }
 
     fn relieve(&mut self, number: u64) {
-        if let Some(rule) = self.rules.remove(&number) {
-            rule.lift();
+        if let Some((trouble, rule)) = self.troubles.remove(&number) {
+            trouble.end(&rule, &self.cluster);
             self.faults += rule.count();
         }
     }

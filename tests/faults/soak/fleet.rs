@@ -53,12 +53,19 @@ impl Fleet {
         }
     }
 
+    /// Has one stand still, if it runs.
+    pub fn freeze(&self, replica: Replica) {
+        let _ = self.replicas[place(replica)].process.pause();
+    }
+
+    /// Has it go on, if it runs.
+    pub fn thaw(&self, replica: Replica) {
+        let _ = self.replicas[place(replica)].process.resume();
+    }
+
     /// Ends one and starts it again.
     pub async fn kill(&mut self, replica: Replica, kill: Kill) {
-        let place = match replica {
-            Replica::First => 0,
-            Replica::Second => 1,
-        };
+        let place = place(replica);
         self.end(place, kill).await;
         self.replicas[place].process.restart().await.unwrap();
     }
@@ -79,6 +86,8 @@ impl Fleet {
             return;
         }
         self.kills += 1;
+        // Whoever stands still hears no signal.
+        let _ = process.resume();
         let exit = match kill {
             Kill::Hard => process.kill().await,
             Kill::Soft => process.terminate().await,
@@ -101,6 +110,13 @@ impl Fleet {
     pub fn panics(&self) -> Vec<String> {
         let logs = self.replicas.iter().map(|replica| replica.process.log());
         logs.flat_map(|log| panics_in(&log)).collect()
+    }
+}
+
+fn place(replica: Replica) -> usize {
+    match replica {
+        Replica::First => 0,
+        Replica::Second => 1,
     }
 }
 

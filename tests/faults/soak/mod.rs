@@ -28,7 +28,11 @@ use crate::scale::seed;
 /// Some seconds, so that each run of the tests has one.
 const MINUTES: f64 = 0.1;
 
-const ACCOUNTS: usize = 40;
+/// How many accounts there are in a run of seconds.
+const FEW: usize = 40;
+
+/// How many there are in a run that was asked for.
+const MANY: usize = 200;
 
 /// Between two acts.
 const PAUSE: Duration = Duration::from_millis(150);
@@ -42,9 +46,11 @@ struct Asked {
 
 impl Asked {
     fn read() -> Self {
+        let minutes = given("MINUTES");
+        let usual = if minutes.is_some() { MANY } else { FEW };
         Self {
-            minutes: given("MINUTES").unwrap_or(MINUTES),
-            accounts: given("ACCOUNTS").unwrap_or(ACCOUNTS).max(shape::GROUPS),
+            minutes: minutes.unwrap_or(MINUTES),
+            accounts: given("ACCOUNTS").unwrap_or(usual).max(shape::GROUPS),
             seed: seed("soak"),
         }
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rand::RngExt;
 use rand::rngs::StdRng;
+use serde_json::Value;
 use testbed::gate::{Answer, EventsOf, Fate, Gate, Rule, Verdict, When};
 
 use super::shape::pick;
@@ -55,6 +56,18 @@ pub enum Evil {
     Reset,
     /// Watches are told that their place is gone.
     Gone,
+    /// Watches fall silent, and stay open.
+    Silent,
+    /// Watches lag behind.
+    Lagging,
+    /// They get nowhere, and are never answered.
+    Swallowed,
+    /// Their answers come byte by byte.
+    Dripping,
+    /// Their answers have a head without an end.
+    Endless,
+    /// Lists at the backend do not show what is last in them.
+    Stale,
 }
 
 /// One thing that goes wrong.
@@ -83,6 +96,12 @@ impl Trouble {
             Evil::Cut,
             Evil::Reset,
             Evil::Gone,
+            Evil::Silent,
+            Evil::Lagging,
+            Evil::Swallowed,
+            Evil::Dripping,
+            Evil::Endless,
+            Evil::Stale,
         ];
         Self {
             side: pick(random, &[Side::Backend, Side::Backend, Side::Cluster]),
@@ -106,13 +125,29 @@ impl Trouble {
             Side::Backend => backend,
             Side::Cluster => cluster,
         };
+        let events = EventsOf::watch("*");
         match self.evil {
             Evil::Reset => {
                 gate.reset();
                 None
             }
-            Evil::Gone => Some(cluster.events(EventsOf::watch("*").times(self.times), Fate::Gone)),
+            Evil::Gone => Some(cluster.events(events.times(self.times), Fate::Gone)),
+            Evil::Silent => Some(cluster.events(events.times(self.times), Fate::Silence)),
+            Evil::Lagging => Some(cluster.events(events, Fate::Hold)),
+            Evil::Stale => {
+                let lists = When::method("GET").times(self.times);
+                Some(backend.rule(lists, Verdict::edit(hide_the_last)))
+            }
             _ => Some(gate.rule(self.when().times(self.times), self.verdict())),
+        }
+    }
+
+    /// Ends it.
+    pub fn end(&self, rule: &Rule, cluster: &Gate) {
+        rule.lift();
+        if self.evil == Evil::Silent {
+            // Nobody waits for the minutes after which a client gives up by itself.
+            cluster.reset();
         }
     }
 
@@ -129,11 +164,19 @@ impl Trouble {
     fn verdict(&self) -> Verdict {
         match self.evil {
             Evil::Slow(millis) => Verdict::Delay(Duration::from_millis(millis)),
-            Evil::Refused | Evil::Reset | Evil::Gone => Verdict::Refuse,
+            Evil::Refused
+            | Evil::Reset
+            | Evil::Gone
+            | Evil::Silent
+            | Evil::Lagging
+            | Evil::Stale => Verdict::Refuse,
             Evil::Lost => Verdict::Lose,
             Evil::Held => Verdict::HoldBefore,
             Evil::Unheard => Verdict::HoldAfter,
             Evil::Late => Verdict::Late,
+            Evil::Swallowed => Verdict::Never,
+            Evil::Dripping => Verdict::Drip(Duration::from_millis(20)),
+            Evil::Endless => Verdict::EndlessHead(Duration::from_millis(20)),
             Evil::Cut => Verdict::Cut(self.times * 7),
             Evil::Garbage => {
                 Verdict::Answer(Answer::with(200, "text/html", "<html>Welcome</html>"))
@@ -153,5 +196,15 @@ impl Trouble {
             (Side::Backend, 429) => Answer::status(429).header("retry-after", "1"),
             (Side::Backend, _) => Answer::status(status),
         }
+    }
+}
+
+/// A list without its last row, as of a backend that needs a while to show what is new.
+fn hide_the_last(answer: &mut Value) {
+    let rows = answer["results"].as_array_mut();
+    if rows.is_some_and(|rows| rows.pop().is_some())
+        && let Some(total) = answer["total"].as_u64()
+    {
+        answer["total"] = (total - 1).into();
     }
 }

@@ -1,5 +1,6 @@
 //! The command line: flags, environment and what each subcommand starts.
 
+pub mod address;
 pub mod crds;
 pub mod duration;
 pub mod logging;

@@ -106,8 +106,9 @@ impl Kind for ApiToken {
             }
             Err(Stop::Blocked(missing)) => {
                 // Whoever its owner is: no compromised token lives on.
-                Self::condemn(pass, backend).await?;
-                return Err(missing.into());
+                let condemned = Self::condemn(pass, backend).await;
+                quota::settle(pass);
+                return Stop::first(Err(missing.into()), condemned);
             }
             owner => owner?,
         };
@@ -137,6 +138,7 @@ impl Kind for ApiToken {
         let compromised = pass.object.annotations().get(COMPROMISED).cloned();
         let ledger = &mut Ledger::of(owner);
         let condemned = tokens::condemn(pass, backend, ledger, ENTRY, compromised.as_deref()).await;
+        pass.status.expires = token_status::expires(&pass.status.token);
         named::unless_gone(backend, condemned).await
     }
 

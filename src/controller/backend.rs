@@ -128,8 +128,18 @@ struct Entry {
     learnt: Option<(String, Arc<Inventory>)>,
     /// The connection, with its budget, for as long as its configuration stays the same.
     connection: Option<(Config, Client)>,
+    /// How far the backend's clock was ahead of ours by the last answer to a connection before this one.
+    offset: Option<SignedDuration>,
     /// How many passes in a row failed as if the backend were out of order.
     outages: u32,
+}
+
+impl Entry {
+    fn offset(&self) -> Option<SignedDuration> {
+        let connection = self.connection.as_ref();
+        let known = connection.and_then(|(_, client)| client.clock_offset());
+        known.or(self.offset)
+    }
 }
 
 /// So many failures in a row close an instance: one alone may be of one route, and a probe of others would succeed.
@@ -158,6 +168,7 @@ impl Backends {
             Some((known, client)) if known.is_like(&config) => Ok(client.clone()),
             _ => {
                 let client = Client::new(&config)?;
+                entry.offset = entry.offset();
                 entry.connection = Some((config, client.clone()));
                 Ok(client)
             }
@@ -177,8 +188,7 @@ impl Backends {
     #[must_use]
     pub fn clock_offset(&self, key: &Key) -> SignedDuration {
         let entries = self.lock();
-        let connection = entries.get(key).and_then(|entry| entry.connection.as_ref());
-        let offset = connection.and_then(|(_, client)| client.clock_offset());
+        let offset = entries.get(key).and_then(Entry::offset);
         offset.unwrap_or(SignedDuration::ZERO)
     }
 

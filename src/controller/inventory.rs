@@ -1,10 +1,13 @@
 //! What one backend holds, as its lists and our own writes show it.
 //!
 //! The objects' sweep fills it page by page; every answered write of ours changes it at once. A list that was begun
-//! before such a write cannot undo it: rows carry a stamp.
+//! before such a write, or shortly after it, cannot undo it: rows carry a stamp.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::iam::client::{Account, Client, Error, Listed};
 use crate::iam::wire::{Binding, GroupSummary, RoleSummary};
@@ -65,8 +68,25 @@ pub struct Table<T> {
 struct Row<T> {
     /// `None` = deleted by us since the sweep began that may still show it.
     value: Option<T>,
-    /// The number of our write that made it so; 0 = seen in a list.
-    stamp: u64,
+    /// Our write that made it so; `None` = seen in a list.
+    stamp: Option<Stamp>,
+}
+
+/// One of our writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    number: u64,
+    at: Instant,
+}
+
+/// So long a backend may take until its lists show what it has answered.
+const LAG: Duration = Duration::from_secs(10);
+
+impl Stamp {
+    /// Whether a list that was begun then, after the write of that number, may not show this one.
+    fn is_hidden_from(self, begun: Self) -> bool {
+        self.number > begun.number || begun.at < self.at + LAG
+    }
 }
 
 /// Why a name stands for nothing.
@@ -117,10 +137,10 @@ impl Inventory {
     }
 
     /// Notes an answered write of ours.
-    pub fn write(&self, change: impl FnOnce(&mut Tables, u64)) {
+    pub fn write(&self, change: impl FnOnce(&mut Tables, Stamp)) {
         let mut tables = self.lock();
         tables.writes += 1;
-        let stamp = tables.writes;
+        let stamp = tables.now();
         change(&mut tables, stamp);
     }
 
@@ -129,7 +149,7 @@ impl Inventory {
     /// # Errors
     /// The first list that could not be read whole; nothing is replaced then.
     pub async fn sweep(&self, client: &Client) -> Result<(), Error> {
-        let begun = self.lock().writes;
+        let begun = self.lock().now();
         let accounts = client.accounts().all().await?;
         let groups = client.groups().all().await?;
         let roles = client.roles().all().await?;
@@ -167,6 +187,16 @@ impl Inventory {
 
     fn lock(&self) -> MutexGuard<'_, Tables> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tables {
+    /// After the last write so far.
+    fn now(&self) -> Stamp {
+        Stamp {
+            number: self.writes,
+            at: Instant::now(),
+        }
     }
 }
 
@@ -211,7 +241,11 @@ impl<T: Indexed> Table<T> {
     }
 
     /// Notes a row that an answer of our write showed.
-    pub fn put(&mut self, value: T, stamp: u64) {
+    pub fn put(&mut self, value: T, stamp: Stamp) {
+        self.set(value, Some(stamp));
+    }
+
+    fn set(&mut self, value: T, stamp: Option<Stamp>) {
         let id = value.key().to_owned();
         self.forget(&id);
         self.index
@@ -228,8 +262,9 @@ impl<T: Indexed> Table<T> {
     }
 
     /// Notes that we deleted a row, or were told that it is gone.
-    pub fn remove(&mut self, id: &str, stamp: u64) {
+    pub fn remove(&mut self, id: &str, stamp: Stamp) {
         self.forget(id);
+        let stamp = Some(stamp);
         self.rows.insert(id.to_owned(), Row { value: None, stamp });
     }
 
@@ -248,20 +283,21 @@ impl<T: Indexed> Table<T> {
         }
     }
 
-    /// Puts a whole list in place; what we wrote after `begun` stays as we wrote it.
-    fn replace(&mut self, listed: Vec<T>, begun: u64) {
+    /// Puts a whole list in place; what we wrote after `begun`, or not long before, stays as we wrote it.
+    fn replace(&mut self, listed: Vec<T>, begun: Stamp) {
         let mut old = std::mem::take(self);
-        old.rows.retain(|_, row| row.stamp > begun);
+        let stays = |row: &Row<T>| row.stamp.is_some_and(|stamp| stamp.is_hidden_from(begun));
+        old.rows.retain(|_, row| stays(row));
         for value in listed
             .into_iter()
             .filter(|value| !old.rows.contains_key(value.key()))
         {
-            self.put(value, 0);
+            self.set(value, None);
         }
         for (id, row) in old.rows {
             match row.value {
-                Some(value) => self.put(value, row.stamp),
-                None => self.remove(&id, row.stamp),
+                Some(value) => self.set(value, row.stamp),
+                None => drop(self.rows.insert(id, row)),
             }
         }
     }
@@ -285,16 +321,37 @@ mod tests {
         ids
     }
 
+    /// The writes of a test, each at a second of its own.
+    fn stamps() -> impl Fn(u64, u64) -> Stamp {
+        let start = Instant::now();
+        move |number, seconds| Stamp {
+            number,
+            at: start + Duration::from_secs(seconds),
+        }
+    }
+
     #[test]
     fn a_list_begun_before_our_write_does_not_undo_it() {
+        let stamp = stamps();
         let mut table = Table::default();
-        table.replace(vec![group("a", "A"), group("b", "B")], 0);
-        table.put(group("c", "C"), 1);
-        table.remove("a", 2);
-        table.replace(vec![group("a", "A"), group("b", "B")], 0);
+        table.replace(vec![group("a", "A"), group("b", "B")], stamp(0, 0));
+        table.put(group("c", "C"), stamp(1, 1));
+        table.remove("a", stamp(2, 2));
+        table.replace(vec![group("a", "A"), group("b", "B")], stamp(0, 60));
         assert_eq!(names(&table), ["b", "c"]);
-        table.replace(vec![group("a", "A")], 2);
+        table.replace(vec![group("a", "A")], stamp(2, 60));
         assert_eq!(names(&table), ["a"], "the next list counts again");
+    }
+
+    #[test]
+    fn a_list_that_lags_behind_our_write_does_not_undo_it() {
+        let stamp = stamps();
+        let mut table = Table::default();
+        table.put(group("c", "C"), stamp(1, 1));
+        table.replace(Vec::new(), stamp(1, 10));
+        assert_eq!(names(&table), ["c"]);
+        table.replace(Vec::new(), stamp(1, 11));
+        assert_eq!(names(&table), Vec::<&str>::new());
     }
 
     #[test]
@@ -320,11 +377,12 @@ mod tests {
             row.map(|row| row.id.as_str().to_owned())
         };
         assert_eq!(only(&table), Err(NotOne::Nothing));
-        table.put(group("a", "bots"), 1);
+        let stamp = stamps();
+        table.put(group("a", "bots"), stamp(1, 1));
         assert_eq!(only(&table), Ok("a".to_owned()));
-        table.put(group("b", "bots"), 2);
+        table.put(group("b", "bots"), stamp(2, 2));
         assert_eq!(only(&table), Err(NotOne::Several));
-        table.put(group("a", "Bots"), 3);
+        table.put(group("a", "Bots"), stamp(3, 3));
         assert_eq!(only(&table), Ok("b".to_owned()), "renamed");
     }
 }

@@ -85,7 +85,7 @@ pub trait Kind: Reconciled + Resource<Scope = kube::core::NamespaceResourceScope
         pass: &mut Pass<Self>,
         backend: &Backend,
     ) -> impl Future<Output = Result<(), Stop>> + Send;
-    /// Revokes at once what is declared compromised, of an object whose end waits for something else.
+    /// Revokes at once what is declared compromised, of an object whose end or whose next token waits for something else.
     fn condemn(_: &mut Pass<Self>, _: &Backend) -> impl Future<Output = Result<(), Stop>> + Send {
         ready(Ok(()))
     }

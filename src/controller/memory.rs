@@ -33,6 +33,15 @@ pub struct EntryMemory {
     pub moved: Option<(TokenId, Timestamp)>,
 }
 
+impl EntryMemory {
+    /// When its tokens were listed last. What is said to have been later than `now` was before the clock went back: then
+    /// that is not known.
+    #[must_use]
+    pub fn listed_by(&self, now: Timestamp) -> Option<Timestamp> {
+        self.listed.filter(|last| *last <= now)
+    }
+}
+
 /// So many vain issues are remembered: no decision needs more.
 const VAIN: usize = 8;
 

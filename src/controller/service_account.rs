@@ -102,8 +102,9 @@ impl Kind for ServiceAccount {
         let (id, age) = match there {
             Err(Stop::Blocked(blocked)) => {
                 // Whatever is the matter with the account: no compromised token lives on.
-                Self::condemn(pass, backend).await?;
-                return Err(blocked.into());
+                let condemned = Self::condemn(pass, backend).await;
+                quota::settle(pass);
+                return Stop::first(Err(blocked.into()), condemned);
             }
             there => there?,
         };

@@ -81,7 +81,12 @@ async fn fault_44_a_token_dies_in_an_outage_while_clocks_differ() {
         let down = gated.iam.rule(When::any(), away);
         gated.advance(Duration::from_mins(30)).await;
         gated.instance_says("BackendUnavailable").await;
-        let object = gated.get(CI.0, "ci-0").await;
+        // Something is wanted of the backend, so that the outage is told here too.
+        let order = ahead.to_string();
+        gated
+            .order(CI.0, "ci-0", "rotate-requested-at", &order)
+            .await;
+        let object = gated.has(CI.0, "ci-0", ("Synced", "False", "")).await;
         assert_eq!(condition(&object, "Ready")["status"], "True", "it works");
         let broken = consumer.excuse();
         gated.advance(Duration::from_mins(31)).await;

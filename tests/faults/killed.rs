@@ -64,7 +64,7 @@ impl Gated {
 
     /// How many tokens were asked for.
     pub fn issues(&self) -> usize {
-        self.iam.requests().iter().filter(|it| is_issue(it)).count()
+        self.iam.count_of(is_issue)
     }
 
     /// Applies the account `ci` with one token; not made yet when this returns.

@@ -177,6 +177,12 @@ impl Gate {
         self.inner.record.all()
     }
 
+    /// How many of the requests so far are meant.
+    #[must_use]
+    pub fn count_of(&self, is_meant: impl Fn(&Request) -> bool) -> usize {
+        self.inner.record.count_of(is_meant)
+    }
+
     /// How many requests came so far: those after this place are `requests()[mark..]`.
     #[must_use]
     pub fn mark(&self) -> usize {

@@ -82,6 +82,11 @@ impl Record {
         self.lock().requests.clone()
     }
 
+    pub(super) fn count_of(&self, is_meant: impl Fn(&Request) -> bool) -> usize {
+        let seen = self.lock();
+        seen.requests.iter().filter(|it| is_meant(it)).count()
+    }
+
     pub(super) fn count(&self) -> usize {
         self.lock().requests.len()
     }

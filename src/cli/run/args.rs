@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use crate::cli::logging::Logging;
-use crate::cli::{duration, words};
+use crate::cli::{address, duration, words};
 use crate::clock::Clock;
 use crate::controller::{Cluster, Mode, Restarts, Settings};
 use crate::ops::cluster;
@@ -149,7 +149,7 @@ pub struct Pace {
     /// How many objects of one instance may be deleted within five minutes. Of more than that nothing is removed at the
     /// backend until somebody agrees by an annotation on the instance; 0 = there is no such brake.
     #[arg(
-        long, env = "KESTRA_IAM_DELETION_BRAKE", value_name = "COUNT", default_value = "20",
+        long, env = "KESTRA_IAM_DELETION_BRAKE", value_name = "COUNT", default_value = "20", allow_negative_numbers = true,
         value_parser = clap::value_parser!(u16).range(0..=1000)
     )]
     pub deletion_brake: u16,
@@ -226,7 +226,8 @@ pub struct Process {
         long,
         env = "KESTRA_IAM_LISTEN",
         value_name = "ADDRESS",
-        default_value = "0.0.0.0:8080"
+        default_value = "0.0.0.0:8080",
+        value_parser = address::parse
     )]
     pub listen: SocketAddr,
 

@@ -31,18 +31,20 @@ pub(super) async fn keep<K: Connects>(
     connection: &Connection,
 ) -> Result<(), Stop> {
     let kept = keep_up(pass, connection).await;
-    tell(pass, kept.as_ref().err());
+    tell(pass, connection.reached.source, kept.as_ref().err());
     kept
 }
 
 /// Says in the instance's own words what keeping it came to.
-fn tell<K: Connects>(pass: &mut Pass<K>, stop: Option<&Stop>) {
+fn tell<K: Connects>(pass: &mut Pass<K>, source: Source, stop: Option<&Stop>) {
     for finding in &mut pass.findings {
         if finding.reason == Reason::SecretConflict {
             finding.message = taken(&pass.object);
         }
     }
-    pass.findings.extend(missing(&pass.findings));
+    if source == Source::Given {
+        pass.findings.extend(missing(&pass.findings));
+    }
     match stop {
         Some(Stop::Failed(error)) if !error.is_conflict() => {
             let mend = if error.is_denied() {
@@ -90,6 +92,7 @@ fn is_there_again<K: Connects>(pass: &Pass<K>) -> bool {
     let conditions = HasStatus::status(&pass.object).map(|status| status.conditions.as_slice());
     let told = condition::find(conditions.unwrap_or_default(), ConditionType::TokenIssued);
     let was_missing = told.is_some_and(|told| told.status == "False");
+    let is_wanted = pass.object.settings().credentials.rotation.is_some();
     let is_doubted = pass.findings.iter().any(|finding| {
         let kinds = [
             ConditionType::TokenIssued,
@@ -98,7 +101,7 @@ fn is_there_again<K: Connects>(pass: &Pass<K>) -> bool {
         ];
         kinds.contains(&finding.kind)
     });
-    was_missing && !is_doubted && id(pass).is_some()
+    was_missing && is_wanted && !is_doubted && id(pass).is_some()
 }
 
 /// A Secret of that name is somebody else's, perhaps that of another instance with the same credential.

@@ -100,7 +100,7 @@ async fn keep_one(
     if let Err(refused) = &permitted {
         pass.findings.extend(status::refusal(refused));
     }
-    let activity = if permitted.is_ok() && is_entitled(pass, name, entitled) {
+    let activity = if permitted.is_ok() && is_entitled(pass, backend, name, entitled) {
         tokens::activity(pass)
     } else {
         Activity::Refused
@@ -126,8 +126,13 @@ async fn keep_one(
     Ok(tokens::check_feasible(&pass.context.settings, name, spec)?)
 }
 
-fn is_entitled(pass: &Pass<ServiceAccount>, entry: &str, entitled: Entitled) -> bool {
-    let now = pass.context.clock.now();
+fn is_entitled(
+    pass: &Pass<ServiceAccount>,
+    backend: &Backend,
+    entry: &str,
+    entitled: Entitled,
+) -> bool {
+    let now = backend.client.backend_now();
     let status = || ServiceAccount::token(&pass.status, entry);
     match entitled {
         Entitled::All => true,
@@ -143,8 +148,13 @@ async fn remove_others(
     ledger: &mut Ledger,
     entries: &[TokenEntry],
 ) -> Result<(), Stop> {
-    let listed = pass.context.memory.entry(&pass.key(), ACCOUNT).listed;
-    let is_due = |last| next_look(pass, backend, last) <= backend.client.backend_now();
+    let now = backend.client.backend_now();
+    let listed = pass
+        .context
+        .memory
+        .entry(&pass.key(), ACCOUNT)
+        .listed_by(now);
+    let is_due = |last| next_look(pass, backend, last) <= now;
     if entries.is_empty() && listed.is_none_or(is_due) {
         // A token may have been issued, and its entry removed before anybody wrote it down.
         ledger.list(backend).await?;
@@ -266,7 +276,7 @@ pub(super) async fn revoke_all(
     tokens::revoke_all(pass, backend, &mut Ledger::of(owner)).await
 }
 
-/// Revokes at once the tokens that are declared compromised, of an account that is going: nothing takes their place.
+/// Revokes at once the tokens that are declared compromised, of an account where nothing can take their place.
 pub(super) async fn condemn(
     pass: &mut Pass<ServiceAccount>,
     backend: &Backend,
@@ -283,5 +293,7 @@ pub(super) async fn condemn(
         let compromised = requests(&pass.object, &name).compromised;
         tokens::condemn(pass, backend, ledger, &name, compromised.as_deref()).await?;
     }
+    let entries = pass.object.spec.tokens.clone();
+    summarise(pass, &entries, ledger);
     Ok(())
 }

@@ -87,11 +87,16 @@ impl Ledger {
         self.tokens().iter().find(|token| token.id == *id)
     }
 
-    /// Whether the list shows a token without the mark of this entry.
+    /// Whether the list shows a token, and without the mark of this entry.
     #[must_use]
-    pub fn is_of_another<K: Reconciled>(&self, pass: &Pass<K>, entry: &str, id: &TokenId) -> bool {
-        let mark = |token| our_mark(pass, token).is_some_and(|(of, _)| of == entry);
-        self.find(id).is_some_and(|token| !mark(token))
+    pub fn shows_without_mark<K: Reconciled>(
+        &self,
+        pass: &Pass<K>,
+        entry: &str,
+        id: &TokenId,
+    ) -> bool {
+        let is_marked = |token| our_mark(pass, token).is_some_and(|(of, _)| of == entry);
+        self.find(id).is_some_and(|token| !is_marked(token))
     }
 
     /// Takes a token out that we have just revoked.

@@ -1,6 +1,7 @@
 //! Entries that the spec does not have any more, and Secrets that an entry left for another name.
 
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::core::ObjectMeta;
 use kube::runtime::reflector::ObjectRef;
 use tracing::info;
@@ -16,6 +17,7 @@ use crate::controller::error::Error;
 use crate::controller::kind::{Pass, Reconciled};
 use crate::controller::outcome::Stop;
 use crate::controller::patch::exactly;
+use crate::iam::client::Deletion;
 use crate::iam::model::TokenId;
 use crate::plan::token::{History, Listed, Naming, SecretSeen};
 
@@ -45,8 +47,8 @@ pub async fn remove<K: TokenHolder>(
     Ok(())
 }
 
-/// Removes at once an entry of an object that is going, if the annotation's value declares its tokens compromised and nobody
-/// has acted on that yet.
+/// Removes at once an entry whose token nothing can take the place of, if the annotation's value declares its tokens
+/// compromised and nobody has acted on that yet.
 pub async fn condemn<K: TokenHolder>(
     pass: &mut Pass<K>,
     backend: &Backend,
@@ -54,10 +56,18 @@ pub async fn condemn<K: TokenHolder>(
     entry: &str,
     compromised: Option<&str>,
 ) -> Result<(), Stop> {
-    match ending(pass, entry, compromised) {
-        Ending::AtOnce => remove(pass, backend, ledger, entry, Ending::AtOnce).await,
-        Ending::InTime => Ok(()),
+    if ending(pass, entry, compromised) == Ending::InTime {
+        return Ok(());
     }
+    let (key, now) = (pass.key(), backend.client.backend_now());
+    let listed = pass.context.memory.entry(&key, entry).listed_by(now);
+    let is_due = listed.is_none_or(|last| sight::next_look(pass, backend, last) <= now);
+    let has_left = K::token(&pass.status, entry).is_some() || !secrets_of(pass, entry).is_empty();
+    if has_left || is_due {
+        remove(pass, backend, ledger, entry, Ending::AtOnce).await?;
+        ledger.remember_look(pass, entry);
+    }
+    Ok(())
 }
 
 /// Whether an entry's tokens have come to their end; if so they are listed. When they will is written down at the first
@@ -90,8 +100,8 @@ pub(super) async fn is_over<K: TokenHolder>(
     Ok(true)
 }
 
-/// Revokes every listed token that carries the entry's mark, for nobody is to publish one any more, and deletes its
-/// Secrets.
+/// Revokes every token of the entry that the list shows or the status tells of, for nobody is to publish one any more, and
+/// deletes its Secrets.
 pub(super) async fn finish<K: TokenHolder>(
     pass: &mut Pass<K>,
     backend: &Backend,
@@ -104,7 +114,10 @@ pub(super) async fn finish<K: TokenHolder>(
         revoke(pass, backend, ledger, id).await?;
     }
     for id in told(K::token(&pass.status, entry), &listed) {
-        revoke(pass, backend, ledger, &id).await?;
+        // What a Secret's history says gets into the status, and whoever may write the Secret can have it say any id.
+        if !ledger.shows_without_mark(pass, entry, &id) {
+            revoke(pass, backend, ledger, &id).await?;
+        }
     }
     for secret in secrets_now(pass, entry).await? {
         delete(pass, entry, &secret).await?;
@@ -152,34 +165,34 @@ fn leaving(status: Option<&TokenStatus>) -> Option<Timestamp> {
         .max()
 }
 
-/// The status of an entry that is leaving: it has no current token any more, and the one that it had ends with the others,
-/// also where a list lacks it. What was acted on stays known, and which Secret it had: somebody may take its labels off.
+/// The status of an entry that is leaving: it has no current token any more, and all that it had end at the same time, also
+/// those that a list lacks. What was acted on stays known, and which Secret it had: somebody may take its labels off.
 fn retired(
     old: Option<&TokenStatus>,
     tokens: &[Listed],
     now: Timestamp,
     end: Timestamp,
 ) -> TokenStatus {
-    let retired = tokens.iter().map(|token| RetiredToken {
-        id: token.id.0.clone(),
-        generation: token.generation,
+    let ends = |id: &str, generation, expires: Option<Time>| RetiredToken {
+        id: id.to_owned(),
+        generation,
         retired_time: Some(record::time(now)),
         revoke_after_time: Some(record::time(end)),
-        expiration_time: token.expires.map(record::time),
+        expiration_time: expires,
         last_used_time: None,
+    };
+    let retired = tokens.iter().map(|token| {
+        let expires = token.expires.map(record::time);
+        ends(&token.id.0, token.generation, expires)
     });
-    let is_listed = |id: &String| tokens.iter().any(|token| token.id.0 == *id);
-    let lacking = old.and_then(|old| {
-        let id = old.id.clone().filter(|id| !is_listed(id))?;
-        Some(RetiredToken {
-            id,
-            generation: old.generation,
-            retired_time: Some(record::time(now)),
-            revoke_after_time: Some(record::time(end)),
-            expiration_time: old.expiration_time.clone(),
-            last_used_time: None,
-        })
+    let current = old.and_then(|old| {
+        let id = old.id.as_deref()?;
+        Some(ends(id, old.generation, old.expiration_time.clone()))
     });
+    let before = old.into_iter().flat_map(|old| &old.retired);
+    let before = before.map(|it| ends(&it.id, it.generation, it.expiration_time.clone()));
+    let is_lacking = |told: &RetiredToken| !tokens.iter().any(|listed| listed.id.0 == told.id);
+    let lacking = before.chain(current).filter(is_lacking);
     let known = old.map(|old| old.generation);
     let generations = tokens.iter().map(|token| token.generation).chain(known);
     TokenStatus {
@@ -219,8 +232,11 @@ async fn revoke<K: Reconciled>(
     id: &TokenId,
 ) -> Result<(), Error> {
     pass.may(format_args!("revoke token {id}"))?;
-    backend.client.revoke_token(ledger.owner(), id).await?;
+    let deletion = backend.client.revoke_token(ledger.owner(), id).await?;
     ledger.remove(id);
+    if deletion == Deletion::AlreadyGone {
+        return Ok(());
+    }
     let metrics = &pass.context.metrics;
     metrics.revoked(&backend.key.path(), Reason::Revoked);
     let key = pass.key();
@@ -325,15 +341,19 @@ pub(super) async fn displaced<K: TokenHolder>(
         return Ok(None);
     };
     let wanted = naming.after(generation);
-    let look = async |name: &str| {
-        let metadata = secret::metadata(&pass.context, pass.namespace(), name).await?;
-        Ok::<_, Error>(sight::secret(pass, entry, metadata.as_ref()))
-    };
-    let is_displaced = matches!(look(&wanted).await?, SecretSeen::Foreign)
-        && matches!(look(holds).await?, SecretSeen::Ours { .. });
-    Ok(is_displaced.then(|| Displaced {
+    let (context, namespace) = (&pass.context, pass.namespace());
+    let taken = secret::metadata(context, namespace, &wanted).await?;
+    if !matches!(
+        sight::secret(pass, entry, taken.as_ref()),
+        SecretSeen::Foreign
+    ) {
+        return Ok(None);
+    }
+    let held = secret::read(context, namespace, holds).await?;
+    let held = held.filter(|held| secret::is_of(pass, entry.name, &held.metadata));
+    Ok(held.map(|held| Displaced {
         wanted,
-        naming: Naming::of(holds, generation),
+        naming: Naming::of(holds, held.immutable == Some(true)),
     }))
 }
 

@@ -13,7 +13,7 @@ use crate::plan::token::End;
 impl<K: TokenHolder> Round<'_, K> {
     /// Revokes a token that the history names, if the Secret as it is right now still is what the decision was made
     /// from. If it changed, the next plan is made from what it is now. Whoever may write the Secret can write any id into
-    /// its history: what does not carry the entry's mark is never touched.
+    /// its history: what the list shows without the entry's mark is left alone.
     pub(super) async fn revoke(&mut self, id: &TokenId, end: End) -> Result<(), Stop> {
         let before = self.sight.seen.version().map(str::to_owned);
         self.read_metadata().await?;
@@ -24,7 +24,10 @@ impl<K: TokenHolder> Round<'_, K> {
         if !is_named || seen.version() != before.as_deref() {
             return Ok(());
         }
-        if self.ledger.is_of_another(self.pass, self.entry.name, id) {
+        if self
+            .ledger
+            .shows_without_mark(self.pass, self.entry.name, id)
+        {
             let key = self.pass.key();
             warn!(object = %key, token = %id, "the history names a token that is not this entry's: it is left alone");
         } else {

@@ -55,8 +55,8 @@ async fn end<K: TokenHolder>(
     ending: Ending,
 ) -> Result<(), Stop> {
     let key = pass.key();
-    let listed = pass.context.memory.entry(&key, entry.name).listed;
     let now = backend.client.backend_now();
+    let listed = pass.context.memory.entry(&key, entry.name).listed_by(now);
     let is_due = listed.is_none_or(|last| next_look(pass, backend, last) <= now);
     let has_left = K::token(&pass.status, entry.name).is_some()
         || !removal::secrets_of(pass, entry.name).is_empty();
@@ -70,7 +70,7 @@ async fn end<K: TokenHolder>(
         }
         ledger.remember_look(pass, entry.name);
     }
-    let looked = pass.context.memory.entry(&key, entry.name).listed;
+    let looked = pass.context.memory.entry(&key, entry.name).listed_by(now);
     let looked = looked.unwrap_or(now);
     pass.wake_at(backend.on_our_clock(next_look(pass, backend, looked)));
     Ok(())

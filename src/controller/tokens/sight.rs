@@ -101,9 +101,8 @@ fn observed<K: Reconciled>(
 ) -> Observed {
     let memory = pass.context.memory.entry(&pass.key(), entry.name);
     let leading_since = leading_since(pass, backend);
-    // Nothing was seen in the future: the clock went back since.
     let now = backend.client.backend_now();
-    let looked = memory.listed.map_or(leading_since, |last| last.min(now));
+    let looked = memory.listed_by(now).unwrap_or(leading_since);
     Observed {
         naming: entry.dressing.naming.clone(),
         secret_name: None,
@@ -114,6 +113,7 @@ fn observed<K: Reconciled>(
         listed_at: None,
         check: None,
         consumers: None,
+        // Nothing was seen in the future: the clock went back since.
         refused_since: memory.refused_since.map(|since| since.min(now)),
         unscheduled: memory.unscheduled,
         vain: memory.vain,

@@ -36,13 +36,14 @@ impl Naming {
         }
     }
 
-    /// How a Secret of this name with a token of this generation was called by the spec of its time.
+    /// How a Secret of this name was called by the spec of its time: after a number, if it cannot be changed.
     #[must_use]
-    pub fn of(name: &str, generation: i64) -> Self {
-        match name.strip_suffix(&format!("-g{generation}")) {
-            Some(base) => Self::Versioned(base.to_owned()),
-            None => Self::Fixed(name.to_owned()),
-        }
+    pub fn of(name: &str, is_immutable: bool) -> Self {
+        let base = name.rsplit_once("-g").map(|(base, _)| base.to_owned());
+        let versioned = base.map(Self::Versioned);
+        versioned
+            .filter(|versioned| is_immutable && versioned.number(name).is_some())
+            .unwrap_or_else(|| Self::Fixed(name.to_owned()))
     }
 
     /// What the Secret is called in which a token is published after one of this generation.

@@ -13,7 +13,10 @@ pub type Pace = SignedDuration;
 /// How far back issues out of turn are counted.
 const WINDOW: SignedDuration = SignedDuration::from_hours(1);
 
-/// So many are free; each further one waits a minute, then two, four, …
+/// So much the estimate of the backend's clock may go back without a jump.
+const DOUBT: SignedDuration = SignedDuration::from_secs(2);
+
+/// So many are free; each further one waits a minute, then two, four, eight.
 const FREE: usize = 3;
 
 /// So many within the window are a loop.
@@ -34,12 +37,11 @@ pub(super) fn issues(seen: &Observed, now: Timestamp) -> Vec<Timestamp> {
     within_window(all.chain(known.copied()), now)
 }
 
-/// The latest of them that still count. Nothing was issued in the future: the clock went back since.
+/// The latest of them that still count. Nothing was issued in the future: when it was is not known any more once the clock
+/// went back.
 fn within_window(issues: impl Iterator<Item = Timestamp>, now: Timestamp) -> Vec<Timestamp> {
-    let issues = issues.map(|issued| issued.min(now));
-    let mut issues: Vec<Timestamp> = issues
-        .filter(|issued| after(*issued, WINDOW) > now)
-        .collect();
+    let counts = |issued: &Timestamp| after(*issued, WINDOW) > now && *issued <= after(now, DOUBT);
+    let mut issues: Vec<Timestamp> = issues.filter(counts).collect();
     issues.sort_unstable();
     issues.dedup();
     issues.split_off(issues.len().saturating_sub(LOOP))

@@ -117,7 +117,7 @@ async fn an_order_to_an_entry_that_is_not_there_is_told_of() {
 }
 
 #[tokio::test]
-async fn a_compromised_token_ends_also_where_its_successor_has_no_place() {
+async fn a_compromised_token_whose_next_name_is_taken_is_replaced_where_it_is() {
     let scene = Scene::new().await;
     let id = scene.account("ci", json!([patient("default")])).await;
     let value = scene.value("ci-default").await;
@@ -140,6 +140,24 @@ async fn a_compromised_token_ends_also_where_its_successor_has_no_place() {
     scene.has_tokens(&id, 1).await;
     let taken = scene.get("secret", "taken").await.unwrap();
     assert!(taken["data"]["token"].is_null(), "theirs is untouched");
+}
+
+#[tokio::test]
+async fn a_compromised_token_ends_also_where_its_secret_was_taken_away() {
+    let scene = Scene::new().await;
+    let id = scene.account("ci", json!([patient("default")])).await;
+    let value = scene.value("ci-default").await;
+    let theirs = json!({"metadata": {"labels": {"kestra-iam.dev/owner-name": "another"}}});
+    scene.patch("secret", "ci-default", theirs).await;
+    scene.complaint("ksa", "ci", "SecretConflict").await;
+    assert!(scene.works(&value).await);
+    scene.order("ksa", "ci", "compromised", "leaked").await;
+    scene.has_tokens(&id, 0).await;
+    assert!(!scene.works(&value).await);
+    assert!(
+        scene.get("secret", "ci-default").await.is_some(),
+        "not ours"
+    );
 }
 
 #[tokio::test]

@@ -67,7 +67,8 @@ impl Bench {
         for (operator, mut load) in self.loads().await {
             let mut known = before.iter();
             let known = known.find(|(other, _)| Arc::ptr_eq(other, &operator));
-            load.passes -= known.map_or(load.passes, |(_, before)| before.passes);
+            let passes = known.map_or(load.passes, |(_, before)| before.passes);
+            load.passes = load.passes.saturating_sub(passes);
             excesses.extend(load.excesses(objects));
         }
         excesses
@@ -94,18 +95,18 @@ async fn load_of(operator: &Operator) -> Option<Load> {
         .find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kibibytes: u64 = resident.trim().trim_end_matches(" kB").parse().ok()?;
     Some(Load {
-        waiting: sum(&metrics, "kestra_iam_objects_waiting"),
+        // There is none while no object has ever waited.
+        waiting: sum(&metrics, "kestra_iam_objects_waiting").unwrap_or(0),
         open: fs::read_dir(format!("{process}/fd")).ok()?.count(),
         memory: kibibytes / 1024,
-        passes: sum(&metrics, "kestra_iam_reconciles_total"),
+        passes: sum(&metrics, "kestra_iam_reconciles_total")?,
     })
 }
 
-/// The sum of all series of a metric.
-fn sum(metrics: &str, name: &str) -> u64 {
+/// The sum of all series of a metric, if there are any.
+fn sum(metrics: &str, name: &str) -> Option<u64> {
     let series = metrics.lines().filter_map(|line| line.strip_prefix(name));
     let values = series.filter_map(|line| line.rsplit_once(' '));
-    values
-        .filter_map(|(_, value)| value.parse::<u64>().ok())
-        .sum()
+    let numbers: Vec<u64> = values.filter_map(|(_, value)| value.parse().ok()).collect();
+    (!numbers.is_empty()).then(|| numbers.iter().sum())
 }

@@ -143,12 +143,11 @@ fn a_history_of_numbers_that_we_do_not_write_is_none() {
 #[test]
 fn a_name_tells_how_it_was_made() {
     let fixed = Naming::Fixed("ci".into());
-    assert_eq!(Naming::of("ci", 7), fixed);
+    assert_eq!(Naming::of("ci", true), fixed);
     let versioned = Naming::Versioned("ci".into());
-    assert_eq!(Naming::of("ci-g7", 7), versioned);
-    assert_eq!(Naming::of("ci-g7", 8), Naming::Fixed("ci-g7".into()));
-    assert_eq!(
-        (fixed.after(7), versioned.after(7)),
-        ("ci".into(), "ci-g8".into())
-    );
+    assert_eq!(Naming::of("ci-g7", true), versioned);
+    assert_eq!(Naming::of("ci-g7", false), Naming::Fixed("ci-g7".into()));
+    assert_eq!(Naming::of("ci-gx", true), Naming::Fixed("ci-gx".into()));
+    let after = (fixed.after(7), versioned.after(7));
+    assert_eq!(after, ("ci".into(), "ci-g8".into()));
 }

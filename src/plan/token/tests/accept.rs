@@ -126,3 +126,60 @@ fn a_history_that_cannot_be_read_is_none() {
         assert_eq!(History::parse(broken), None, "{broken}");
     }
 }
+
+#[test]
+fn what_is_entered_is_known_from_the_answer_on() {
+    let seen = rotated();
+    let mut history = seen.history().cloned().unwrap();
+    history.retired.push(retired("t0", 1, START + HOUR));
+    let answered = START + HOUR + MINUTE;
+    let after = Recorded::entered(&seen, &history, Some("8".into()), answered);
+    let expected = Recorded {
+        resource_version: Some("8".into()),
+        retired: vec![("t1".into(), START), ("t0".into(), answered)],
+        ..recorded(&seen).clone()
+    };
+    // Of a retirement at the very instant at which it was written down nothing was known before.
+    let later = Recorded {
+        retired: vec![("t1".into(), answered), ("t0".into(), answered)],
+        ..expected.clone()
+    };
+    assert_eq!(after, later);
+    let mut seen = seen;
+    edit(&mut seen).retired[0].retired = START - MINUTE;
+    let history = History {
+        retired: vec![retired("t1", 1, START - MINUTE), history.retired[1].clone()],
+        ..history
+    };
+    let after = Recorded::entered(&seen, &history, Some("8".into()), answered);
+    assert_eq!(after, expected);
+}
+
+#[test]
+fn a_rewrite_changes_the_version_alone() {
+    let seen = rotated();
+    let after = recorded(&seen).rewritten(Some("8".into()));
+    let expected = Recorded {
+        resource_version: Some("8".into()),
+        ..recorded(&seen).clone()
+    };
+    assert_eq!(after, expected);
+}
+
+#[test]
+fn what_a_list_shows_again_is_retired_still() {
+    let mut seen = rotated();
+    seen.recorded.as_mut().unwrap().retired.clear();
+    let since = recorded(&seen).history_since.unwrap();
+    let noted = Recorded::noted(&seen).unwrap();
+    assert_eq!(noted.retired, [("t1".into(), since)]);
+    seen.listed = Some(vec![listed("t2", 2, START)]);
+    assert_eq!(Recorded::noted(&seen).unwrap().retired, [], "it is gone");
+    let unknown = touched(rotated());
+    let kept = Recorded::noted(&unknown).unwrap();
+    assert_eq!(
+        &kept,
+        recorded(&unknown),
+        "nothing is noted of what is not known"
+    );
+}

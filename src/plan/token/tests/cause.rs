@@ -316,3 +316,13 @@ fn the_next_number_is_above_all_that_were_ever_seen() {
     seen.requests.compromised = Some("leak".into());
     assert_eq!(number(&seen), 31, "of the history");
 }
+
+#[test]
+fn a_secret_in_which_nothing_was_published_is_not_missed() {
+    let mut seen = steady();
+    seen.secret = SecretSeen::Absent;
+    let reason = |seen: &Observed| due::cause(&usual(), seen, START).map(|cause| cause.reason);
+    assert_eq!(reason(&seen), Some(Reason::SecretMissing));
+    seen.recorded.as_mut().unwrap().generation = 0;
+    assert_eq!(reason(&seen), Some(Reason::Issued));
+}

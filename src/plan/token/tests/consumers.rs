@@ -136,3 +136,12 @@ fn a_compromised_token_waits_for_no_rollout() {
         "but it is rolled first"
     );
 }
+
+#[test]
+fn nobody_is_rolled_for_a_first_token() {
+    let mut seen = rotated();
+    edit(&mut seen).current.generation = 1;
+    assert_ne!(look(&rolling(), &seen, START), Some(Look::Consumers));
+    edit(&mut seen).current.generation = 2;
+    assert_eq!(look(&rolling(), &seen, START), Some(Look::Consumers));
+}

@@ -96,3 +96,49 @@ fn it_is_kept_if_the_token_works_on_and_the_spec_wants_it() {
     missing.secret = SecretSeen::Absent;
     assert_eq!(kept_by(&keeping(), &missing), None);
 }
+
+#[test]
+fn nothing_is_kept_whose_token_ends_at_once() {
+    let issue = |retired: Vec<Retired>, condemned| Issue {
+        reason: Reason::Rotated,
+        generation: 3,
+        retired,
+        rotate: None,
+        compromised: None,
+        condemned,
+        unscheduled: Vec::new(),
+    };
+    let (first, second) = (retired("t1", 1, START), retired("t2", 2, START));
+    let unheld = Retired {
+        end: End::Settled,
+        ..second.clone()
+    };
+    let is_kept = |issue: &Issue| kept(&keeping(), &rotated(), issue).is_some();
+    assert!(is_kept(&issue(vec![first.clone(), second.clone()], 0)));
+    assert!(!is_kept(&issue(vec![first.clone(), unheld], 0)));
+    assert!(
+        !is_kept(&issue(vec![first.clone(), second], 3)),
+        "condemned"
+    );
+    assert!(!is_kept(&issue(vec![first], 0)), "of another token");
+}
+
+#[test]
+fn what_is_gone_is_stale_only_by_a_look_at_its_secret() {
+    let mut seen = both();
+    seen.listed = Some(vec![listed("t2", 2, START)]);
+    seen.recorded.as_mut().unwrap().retired.clear();
+    edit(&mut seen).previous.as_mut().unwrap().id = "t2".into();
+    // The current one is no former one, whatever a history says.
+    assert_eq!(
+        step(&keeping(), &seen, START + MINUTE),
+        Some(forgotten(&seen))
+    );
+    edit(&mut seen).previous.as_mut().unwrap().id = "t1".into();
+    seen.recorded.as_mut().unwrap().retired = vec![("t1".into(), START)];
+    assert_eq!(
+        step(&keeping(), &seen, START + MINUTE),
+        None,
+        "it still works"
+    );
+}

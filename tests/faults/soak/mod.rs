@@ -28,11 +28,14 @@ use crate::scale::seed;
 /// Some seconds, so that each run of the tests has one.
 const MINUTES: f64 = 0.1;
 
-/// How many accounts there are in a run of seconds.
+/// How many accounts there are in a short run.
 const FEW: usize = 40;
 
-/// How many there are in a run that was asked for.
+/// How many there are in a long one.
 const MANY: usize = 200;
+
+/// From so many minutes on it is long.
+const LONG: f64 = 10.0;
 
 /// Between two acts.
 const PAUSE: Duration = Duration::from_millis(150);
@@ -46,10 +49,10 @@ struct Asked {
 
 impl Asked {
     fn read() -> Self {
-        let minutes = given("MINUTES");
-        let usual = if minutes.is_some() { MANY } else { FEW };
+        let minutes = given("MINUTES").unwrap_or(MINUTES);
+        let usual = if minutes < LONG { FEW } else { MANY };
         Self {
-            minutes: minutes.unwrap_or(MINUTES),
+            minutes,
             accounts: given("ACCOUNTS").unwrap_or(usual).max(shape::GROUPS),
             seed: seed("soak"),
         }

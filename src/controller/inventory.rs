@@ -80,7 +80,7 @@ pub struct Stamp {
 }
 
 /// So long a backend may take until its lists show what it has answered.
-const LAG: Duration = Duration::from_secs(10);
+const LAG: Duration = Duration::from_secs(5);
 
 impl Stamp {
     /// Whether a list that was begun then, after the write of that number, may not show this one.
@@ -348,9 +348,9 @@ mod tests {
         let stamp = stamps();
         let mut table = Table::default();
         table.put(group("c", "C"), stamp(1, 1));
-        table.replace(Vec::new(), stamp(1, 10));
+        table.replace(Vec::new(), stamp(1, 5));
         assert_eq!(names(&table), ["c"]);
-        table.replace(Vec::new(), stamp(1, 11));
+        table.replace(Vec::new(), stamp(1, 6));
         assert_eq!(names(&table), Vec::<&str>::new());
     }
 

@@ -24,7 +24,8 @@ pub struct Schedule {
     pub fit: Fit,
     /// When it expires; `None` = never.
     pub expires: Option<Timestamp>,
-    /// From when on its replacement waits for nothing that can wait itself: soon it expires.
+    /// From when on its replacement waits for no overlap: the time that is left then is for failures and retries. `None` = it
+    /// never expires.
     pub deadline: Option<Timestamp>,
     /// Whether less validity was granted than was asked for.
     pub capped: bool,

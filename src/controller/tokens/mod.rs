@@ -41,7 +41,7 @@ use super::outcome::Stop;
 use crate::api::condition::Reason;
 use crate::api::token_status::TokenStatus;
 use crate::plan::mark::{Mark, TokenMark};
-use crate::plan::token::{Activity, Hold, Plan, Policy, Requests, Step, look, plan};
+use crate::plan::token::{Activity, Hold, Naming, Plan, Policy, Requests, Step, look, plan};
 
 /// So many steps are taken in one pass; what is left is for the next.
 const STEPS: usize = 32;
@@ -75,7 +75,16 @@ pub struct Entry<'a> {
     pub activity: Activity,
 }
 
-impl Entry<'_> {
+impl<'a> Entry<'a> {
+    /// The same with its Secrets called so, whatever the spec wants.
+    fn called(self, naming: &'a Naming) -> Self {
+        let dressing = Dressing {
+            naming,
+            ..self.dressing
+        };
+        Self { dressing, ..self }
+    }
+
     /// The mark of its token of this generation.
     fn mark<K: Reconciled>(&self, pass: &Pass<K>, generation: i64) -> Mark {
         let token = Some(TokenMark {
@@ -135,11 +144,7 @@ async fn stay<K: TokenHolder>(
     let told = report::conflict(&entry.label(), &displaced.wanted);
     pass.findings.extend(told);
     report::look_again(pass);
-    let dressing = Dressing {
-        naming: &displaced.naming,
-        ..entry.dressing
-    };
-    keep_up(pass, backend, ledger, &Entry { dressing, ..entry }).await
+    keep_up(pass, backend, ledger, &entry.called(&displaced.naming)).await
 }
 
 /// Keeps the token in its Secret, and deletes what it left.

@@ -2,7 +2,7 @@
 
 use super::ledger::Ledger;
 use super::removal::{self, Ending};
-use super::{Dressing, Entry, TokenHolder, keep_up, next_look};
+use super::{Entry, TokenHolder, keep_up, next_look};
 use crate::controller::backend::Backend;
 use crate::controller::error::Error;
 use crate::controller::kind::Pass;
@@ -39,11 +39,8 @@ async fn keep_in<K: TokenHolder>(
     entry: Entry<'_>,
     name: &str,
 ) -> Result<(), Stop> {
-    let dressing = Dressing {
-        naming: &Naming::Fixed(name.to_owned()),
-        ..entry.dressing
-    };
-    keep_up(pass, backend, ledger, &Entry { dressing, ..entry }).await
+    let naming = Naming::Fixed(name.to_owned());
+    keep_up(pass, backend, ledger, &entry.called(&naming)).await
 }
 
 /// Ends an entry as if it were removed, if there is anything to end, unless its Secret is there after all.
